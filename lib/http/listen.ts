@@ -1,0 +1,99 @@
+/**
+ * The listening socket: TCP, TLS or unix, and its end in steps.
+ *
+ * @module
+ */
+import type { Connection } from "./app.ts";
+
+/** Where to listen. */
+export interface ListenOptions {
+  /** Name or address to bind to. */
+  host: string;
+  /** Port; 0 for a free one. */
+  port: number;
+  /** Path of a unix socket, instead of host and port. */
+  unix?: string;
+  /** PEM of the certificate chain, and of its key. */
+  tls?: { cert: string; key: string };
+}
+
+/** A socket that listens. */
+export interface Listening {
+  /** The URL of the root, as clients reach it: `http://127.0.0.1:8080`, or `unix:/path`. */
+  url: string;
+  /** Stops accepting, and waits up to `ms` until the last response has been sent; then cuts what is left. */
+  close(ms: number): Promise<void>;
+}
+
+/** Whether a name or address is this machine's own. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host === "[::1]" ||
+    /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** Listens. Throws an error for people where that is not possible. */
+export function listen(
+  options: ListenOptions,
+  handler: (request: Request, connection: Connection) => Promise<Response>,
+): Listening {
+  const cut = new AbortController();
+  const { unix, tls } = options;
+  const quiet = { signal: cut.signal, onListen() {} };
+  const host = options.host.replace(/^\[(.*)\]$/, "$1");
+  let server: Deno.HttpServer;
+  try {
+    if (unix !== undefined) {
+      removeStale(unix);
+      server = Deno.serve({ ...quiet, path: unix }, handler);
+      Deno.chmodSync(unix, 0o600);
+    } else {server = Deno.serve({
+        ...quiet,
+        hostname: host,
+        port: options.port,
+        ...tls,
+      }, handler);}
+  } catch (cause) {
+    throw new Error(cannotListen(options, cause), { cause });
+  }
+  const { addr } = server;
+  const shown = host.includes(":") ? `[${host}]` : host;
+  const url = "port" in addr
+    ? `${tls ? "https" : "http"}://${shown}:${addr.port}`
+    : `unix:${unix}`;
+  return {
+    url,
+    async close(ms) {
+      const timer = setTimeout(() => cut.abort(), ms);
+      await server.shutdown().catch(() => {});
+      await server.finished;
+      clearTimeout(timer);
+      if (unix !== undefined) removeStale(unix);
+    },
+  };
+}
+
+// A socket that nobody listens on stays in the file system when its program was killed.
+function removeStale(path: string): void {
+  try {
+    if (Deno.statSync(path).isSocket) Deno.removeSync(path);
+  } catch { /* there is none */ }
+}
+
+function cannotListen(options: ListenOptions, cause: unknown): string {
+  if (options.unix !== undefined) {
+    return `Cannot listen on socket "${options.unix}": ${
+      cause instanceof Error ? cause.message : cause
+    }`;
+  }
+  const head = `Cannot listen on ${options.host}:${options.port}`;
+  if (cause instanceof Deno.errors.AddrInUse) {
+    return `${head}: the port is in use; choose another one with --port`;
+  }
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return `${head}: not permitted; choose a port above 1023 with --port`;
+  }
+  if (cause instanceof Deno.errors.AddrNotAvailable) {
+    return `${head}: this machine has no such address; check --host`;
+  }
+  return `${head}: ${cause instanceof Error ? cause.message : cause}`;
+}

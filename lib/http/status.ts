@@ -1,0 +1,106 @@
+/**
+ * What the proxy tells about itself: status for people and scripts, health for orchestrators, figures for Prometheus.
+ *
+ * @module
+ */
+import type { Server } from "../upstream/server.ts";
+import type { App } from "./app.ts";
+import type { Endpoint } from "./endpoint.ts";
+
+/** A server and the endpoint in front of it. */
+export interface Serving {
+  /** The server. */
+  server: Server;
+  /** Its endpoint. */
+  endpoint: Endpoint;
+}
+
+function json(value: unknown, status = 200): Response {
+  return new Response(`${JSON.stringify(value, null, 2)}\n`, {
+    status,
+    headers: { "content-type": "application/json" },
+  });
+}
+
+/** `/status`. */
+export function status(app: App, serving: readonly Serving[]): Response {
+  const instances: Record<string, string> = {};
+  const servers: Record<string, unknown> = {};
+  for (const { server, endpoint } of serving) {
+    const { name } = server.spec;
+    instances[name] = server.state === "failed" ? "failed" : "configured";
+    servers[name] = {
+      state: server.state,
+      pids: server.pids,
+      sessions: endpoint.sessions,
+      restarts: server.restarts,
+      isolation: server.isolation,
+      ...server.era === undefined ? {} : { era: server.era },
+      ...server.lastError === "" ? {} : { lastError: server.lastError },
+    };
+  }
+  const at = new Date(app.lastActivity).toISOString().replace("Z", "000+00:00");
+  return json({ api_last_activity: at, server_instances: instances, servers });
+}
+
+/** `/readyz`: 503 until a server works. */
+export function ready(serving: readonly Serving[]): Response {
+  const works = serving.some(({ server }) => server.state === "running");
+  return json({ status: works ? "ready" : "starting" }, works ? 200 : 503);
+}
+
+/** `/healthz`: the program runs. */
+export function healthy(): Response {
+  return json({ status: "ok" });
+}
+
+/** `/metrics`, in the text format of Prometheus. */
+export function metrics(app: App, serving: readonly Serving[]): Response {
+  const lines: string[] = [];
+  const figure = (
+    name: string,
+    type: string,
+    help: string,
+    values: [labels: string, value: number][],
+  ) => {
+    lines.push(
+      `# HELP ${name} ${help}`,
+      `# TYPE ${name} ${type}`,
+      ...values.map(([labels, value]) => `${name}${labels} ${value}`),
+    );
+  };
+  const each = (value: (one: Serving) => number): [string, number][] =>
+    serving.map((
+      one,
+    ) => [`{server=${JSON.stringify(one.server.spec.name)}}`, value(one)]);
+  figure("mcp_proxy_requests_total", "counter", "HTTP requests to MCP routes", [
+    ["", app.requests],
+  ]);
+  figure(
+    "mcp_proxy_server_up",
+    "gauge",
+    "Whether the server works",
+    each(({ server }) => Number(server.state === "running")),
+  );
+  figure(
+    "mcp_proxy_sessions",
+    "gauge",
+    "Sessions of clients",
+    each(({ endpoint }) => endpoint.sessions),
+  );
+  figure(
+    "mcp_proxy_processes",
+    "gauge",
+    "Processes of the server",
+    each(({ server }) => server.pids.length),
+  );
+  figure(
+    "mcp_proxy_restarts_total",
+    "counter",
+    "Processes that died in use",
+    each(({ server }) => server.restarts),
+  );
+  return new Response(`${lines.join("\n")}\n`, {
+    headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+  });
+}
