@@ -19,11 +19,13 @@ import {
 } from "./lib/cli/usage.ts";
 import type { Command, World } from "./lib/cli/world.ts";
 import { flushLog, log, writeBehind } from "./lib/log.ts";
-import { watchSignals } from "./lib/signals.ts";
+import { endingSignals, watchSignals } from "./lib/signals.ts";
 import { version } from "./lib/version.ts";
 
 /** The subcommands. Each is loaded when it is called, so that none pays for another. */
 const commands: Partial<Record<CommandName, () => Promise<Command>>> = {
+  ask: () => import("./lib/ask.ts"),
+  aggregate: () => import("./lib/aggregate.ts"),
   bridge: () => import("./lib/bridge.ts"),
   serve: () => import("./lib/serve.ts"),
 };
@@ -54,10 +56,22 @@ async function main(argv: string[]): Promise<number> {
   }
   const command = await load();
   const shutdown = new AbortController();
-  watchSignals(shutdown, (code) => Deno.exit(code));
+  let reload: (() => void) | undefined;
+  watchSignals(
+    shutdown,
+    (code) => Deno.exit(code),
+    Deno,
+    endingSignals(),
+    () => {
+      reload?.();
+      return reload !== undefined;
+    },
+  );
   const world: World = {
     env,
     environment: () => Deno.env.toObject(),
+    onhangup: (handler) => void (reload = handler),
+    print: (text) => void print(text),
     shutdown: shutdown.signal,
     stderrIsTerminal: Deno.stderr.isTerminal(),
     legacy: asked.legacy,

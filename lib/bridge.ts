@@ -4,7 +4,14 @@
  * @module
  */
 import { isUrl } from "./cli/dispatch.ts";
-import { choice, duration, type FlagTable, one, pairs, text } from "./cli/flags.ts";
+import {
+  choice,
+  duration,
+  type FlagTable,
+  one,
+  pairs,
+  text,
+} from "./cli/flags.ts";
 import { helpText } from "./cli/help.ts";
 import { applyLogFlags, logFlags } from "./cli/log_flags.ts";
 import { parseFlags, type Usage } from "./cli/parse.ts";
@@ -14,19 +21,51 @@ import type { World } from "./cli/world.ts";
 import { hide, hideNamed, log, maskUrl } from "./log.ts";
 import { Relay } from "./relay/relay.ts";
 import { version } from "./version.ts";
-import { type Credential, openRemote, type RemoteOptions } from "./wire/remote.ts";
+import {
+  type Credential,
+  openRemote,
+  type RemoteOptions,
+} from "./wire/remote.ts";
 import { ownPipes, Stdio, type StdioPipes } from "./wire/stdio.ts";
 import { openTrust } from "./wire/tls.ts";
 
 const flags = {
-  transport: one(choice(["auto", "streamablehttp", "sse"], { "streamable-http": "streamablehttp", http: "streamablehttp" }), "How to speak to the server: auto, streamablehttp or sse", { value: "KIND", default: "auto" }),
-  headers: pairs("A header for every request; also 'KEY: VALUE' and KEY=VALUE in one word", { short: "H", also: ["header"], separators: "=:" }),
-  apiAccessToken: one(text, "Bearer token for the server; better in API_ACCESS_TOKEN", { value: "TOKEN", secret: true }),
-  clientId: one(text, "OAuth client credentials: the client's id", { value: "ID" }),
-  clientSecret: one(text, "Its secret; better in MCP_PROXY_CLIENT_SECRET", { value: "SECRET", env: "MCP_PROXY_CLIENT_SECRET", secret: true }),
+  transport: one(
+    choice(["auto", "streamablehttp", "sse"], {
+      "streamable-http": "streamablehttp",
+      http: "streamablehttp",
+    }),
+    "How to speak to the server: auto, streamablehttp or sse",
+    { value: "KIND", default: "auto" },
+  ),
+  headers: pairs(
+    "A header for every request; also 'KEY: VALUE' and KEY=VALUE in one word",
+    {
+      short: "H",
+      also: ["header"],
+      separators: "=:",
+    },
+  ),
+  apiAccessToken: one(
+    text,
+    "Bearer token for the server; better in API_ACCESS_TOKEN",
+    { value: "TOKEN", secret: true },
+  ),
+  clientId: one(text, "OAuth client credentials: the client's id", {
+    value: "ID",
+  }),
+  clientSecret: one(text, "Its secret; better in MCP_PROXY_CLIENT_SECRET", {
+    value: "SECRET",
+    env: "MCP_PROXY_CLIENT_SECRET",
+    secret: true,
+  }),
   tokenUrl: one(text, "Where to get the token", { value: "URL" }),
   scope: one(text, "What the token is to be good for", { value: "SCOPES" }),
-  timeout: one(duration, "Longest time for a request without answer or progress", { value: "DURATION", shown: "none" }),
+  timeout: one(
+    duration,
+    "Longest time for a request without answer or progress",
+    { value: "DURATION", shown: "none" },
+  ),
   ...tlsFlags,
   ...logFlags,
 } satisfies FlagTable;
@@ -51,7 +90,11 @@ const MAX_LAST_ANSWERS = 1000;
 const MAX_FLUSH = 2000;
 
 /** Bridges until the host closes its end or `world.shutdown`; resolves with the exit code. */
-export async function run(args: string[], world: World, pipes: StdioPipes = ownPipes): Promise<number> {
+export async function run(
+  args: string[],
+  world: World,
+  pipes: StdioPipes = ownPipes,
+): Promise<number> {
   const { flags: given, words } = parseFlags(usage, args, world);
   applyLogFlags(given, world);
   const url = serverUrl(words, world);
@@ -60,12 +103,18 @@ export async function run(args: string[], world: World, pipes: StdioPipes = ownP
   const credential = await authorize(given, world, headers, trust.fetch);
   const options: RemoteOptions = {
     url,
-    transport: given.transport === "streamablehttp" ? "streamable-http" : given.transport,
+    transport: given.transport === "streamablehttp"
+      ? "streamable-http"
+      : given.transport,
     headers,
     ...credential === undefined ? {} : { credential },
-    ...trust.fetch === undefined ? {} : { fetch: trust.fetch },
+    fetch: trust.fetch,
   };
-  const relay = new Relay({ name: maskUrl(url), exclusive: true, timeoutMs: given.timeout ?? 0 });
+  const relay = new Relay({
+    name: maskUrl(url),
+    exclusive: true,
+    timeoutMs: given.timeout ?? 0,
+  });
   relay.attach(openRemote(options, relay));
   const stdio = new Stdio(pipes);
   const receiver = relay.join(stdio, true);
@@ -86,7 +135,9 @@ export async function run(args: string[], world: World, pipes: StdioPipes = ownP
 /** `printf '…' | mcp-proxy bridge URL`: who has said all may still want to hear the answers. */
 async function lastAnswers(relay: Relay, shutdown: AbortSignal): Promise<void> {
   const until = performance.now() + MAX_LAST_ANSWERS;
-  while (relay.pending.size > 0 && performance.now() < until && !shutdown.aborted) {
+  while (
+    relay.pending.size > 0 && performance.now() < until && !shutdown.aborted
+  ) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
@@ -94,20 +145,39 @@ async function lastAnswers(relay: Relay, shutdown: AbortSignal): Promise<void> {
 function serverUrl(words: string[], world: World): string {
   const [url = world.env("SSE_URL"), ...more] = words;
   const hints = { usage: usage.line };
-  if (url === undefined || url === "") throw new UsageError("there is no URL: give one, or set SSE_URL", { ...hints, help: true });
-  if (more.length > 0) throw new UsageError(`"${more[0]}" is one word too many: there is a URL already`, hints);
-  if (!isUrl(url) || !URL.canParse(url)) throw new UsageError(`"${maskUrl(url)}" is no http(s) URL`, hints);
+  if (url === undefined || url === "") {
+    throw new UsageError("there is no URL: give one, or set SSE_URL", {
+      ...hints,
+      help: true,
+    });
+  }
+  if (more.length > 0) {
+    throw new UsageError(
+      `"${more[0]}" is one word too many: there is a URL already`,
+      hints,
+    );
+  }
+  if (!isUrl(url) || !URL.canParse(url)) {
+    throw new UsageError(`"${maskUrl(url)}" is no http(s) URL`, hints);
+  }
   return url;
 }
 
 function headersOf(pairs: [string, string][]): Record<string, string> {
-  const headers: Record<string, string> = { "user-agent": `mcp-proxy/${version}` };
+  const headers: Record<string, string> = {
+    "user-agent": `mcp-proxy/${version}`,
+  };
   for (const [key, value] of pairs) {
     const name = key.trim().toLowerCase();
     try {
       new Headers([[name, value.trim()]]);
     } catch {
-      throw new UsageError(`--headers "${key}" is no header: a name or a value holds characters that HTTP does not allow`, { usage: usage.line });
+      throw new UsageError(
+        `--headers "${key}" is no header: a name or a value holds characters that HTTP does not allow`,
+        {
+          usage: usage.line,
+        },
+      );
     }
     hideNamed(name, value.trim());
     headers[name] = value.trim();
@@ -124,26 +194,67 @@ interface Authorization {
 }
 
 /** Exactly one `Authorization`: of the flags, one of --headers is the most direct; a flag stands above a variable. */
-async function authorize(given: Authorization, world: World, headers: Record<string, string>, fetch: RemoteOptions["fetch"]): Promise<Credential | undefined> {
+async function authorize(
+  given: Authorization,
+  world: World,
+  headers: Record<string, string>,
+  fetch: RemoteOptions["fetch"],
+): Promise<Credential | undefined> {
   const { clientId, clientSecret, tokenUrl, scope } = given;
-  const token = given.apiAccessToken ?? (world.env("API_ACCESS_TOKEN") || undefined);
+  const token = given.apiAccessToken ??
+    (world.env("API_ACCESS_TOKEN") || undefined);
   if (token !== undefined) hide(token);
   // A secret in the environment alone asks for nothing: it may be there for another command line.
   if (clientId === undefined && tokenUrl === undefined && scope === undefined) {
-    if (given.clientSecret === undefined || world.env("MCP_PROXY_CLIENT_SECRET") === given.clientSecret) {
-      if (token !== undefined && (given.apiAccessToken !== undefined || headers["authorization"] === undefined)) {
-        if (headers["authorization"] !== undefined) log.warn("--api-access-token stands above the Authorization of --headers");
+    if (
+      given.clientSecret === undefined ||
+      world.env("MCP_PROXY_CLIENT_SECRET") === given.clientSecret
+    ) {
+      if (
+        token !== undefined &&
+        (given.apiAccessToken !== undefined ||
+          headers["authorization"] === undefined)
+      ) {
+        if (headers["authorization"] !== undefined) {
+          log.warn(
+            "--api-access-token stands above the Authorization of --headers",
+          );
+        }
         headers["authorization"] = `Bearer ${token}`;
       }
       return undefined;
     }
   }
-  if (clientId === undefined || clientSecret === undefined || tokenUrl === undefined) {
-    const missing = [clientId === undefined && "--client-id", clientSecret === undefined && "--client-secret", tokenUrl === undefined && "--token-url"];
-    throw new UsageError(`--client-id, --client-secret and --token-url belong together: ${missing.filter(Boolean).join(" and ")} is missing`, { usage: usage.line });
+  if (
+    clientId === undefined || clientSecret === undefined ||
+    tokenUrl === undefined
+  ) {
+    const missing = [
+      clientId === undefined && "--client-id",
+      clientSecret === undefined && "--client-secret",
+      tokenUrl === undefined && "--token-url",
+    ];
+    throw new UsageError(
+      `--client-id, --client-secret and --token-url belong together: ${
+        missing.filter(Boolean).join(" and ")
+      } is missing`,
+      { usage: usage.line },
+    );
   }
-  if (!isUrl(tokenUrl) || !URL.canParse(tokenUrl)) throw new UsageError(`--token-url "${maskUrl(tokenUrl)}" is no http(s) URL`, { usage: usage.line });
-  if (given.apiAccessToken !== undefined) throw new UsageError("--api-access-token and --client-id are two ways to get a token: give one of them", { usage: usage.line });
+  if (!isUrl(tokenUrl) || !URL.canParse(tokenUrl)) {
+    throw new UsageError(
+      `--token-url "${maskUrl(tokenUrl)}" is no http(s) URL`,
+      { usage: usage.line },
+    );
+  }
+  if (given.apiAccessToken !== undefined) {
+    throw new UsageError(
+      "--api-access-token and --client-id are two ways to get a token: give one of them",
+      {
+        usage: usage.line,
+      },
+    );
+  }
   const { ClientCredentials } = await import("./auth/client_credentials.ts");
   delete headers["authorization"];
   return new ClientCredentials({
@@ -151,6 +262,6 @@ async function authorize(given: Authorization, world: World, headers: Record<str
     clientId,
     clientSecret,
     ...scope === undefined ? {} : { scope },
-    ...fetch === undefined ? {} : { fetch },
+    fetch,
   });
 }

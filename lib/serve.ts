@@ -182,7 +182,7 @@ export async function run(args: string[], world: World): Promise<number> {
       ["/metrics", { answer: () => metrics(app, serving), tokens }],
     ]),
   );
-  const listening = listen({
+  const listening = await listen({
     host,
     port: given.port ?? given.ssePort ?? 0,
     ...given.unix === undefined ? {} : { unix: given.unix },
@@ -308,7 +308,7 @@ async function remotes(
   return {
     connect: ({ url, transport, headers }, events) =>
       openRemote(
-        { url, transport, headers, ...fetch === undefined ? {} : { fetch } },
+        { url, transport, headers, fetch },
         events,
       ),
     close,
@@ -366,9 +366,11 @@ async function shutDown(
 ): Promise<void> {
   log.info("Shutting down");
   const closed = listening.close(SHUTDOWN / 3);
-  await Promise.all(serving.map(({ server }) => server.close()));
+  // Calls that run are answered first, then the streams end; the processes take the longest.
+  const ended = serving.map(({ server }) => server.close());
   for (const { endpoint } of serving) {
     endpoint.close("The server is shutting down");
   }
+  await Promise.all(ended);
   await closed;
 }

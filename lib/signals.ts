@@ -29,17 +29,19 @@ export function endingSignals(os: string = Deno.build.os): Deno.Signal[] {
 
 /**
  * Aborts `shutdown` at the first signal, with the signal's name as the reason; calls `cut` with the exit code at the
- * second one. Returns a function that ends the watch.
+ * second one. A SIGHUP that `hangup` takes, by giving `true`, is neither. Returns a function that ends the watch.
  */
 export function watchSignals(
   shutdown: AbortController,
   cut: (code: number) => void,
   source: SignalSource = Deno,
   signals: readonly Deno.Signal[] = endingSignals(),
+  hangup: () => boolean = () => false,
 ): () => void {
   const handlers = signals.map((signal): [Deno.Signal, () => void] => [
     signal,
     () => {
+      if (signal === "SIGHUP" && hangup()) return;
       if (shutdown.signal.aborted) cut(CODE[signal] ?? 1);
       else shutdown.abort(signal);
     },

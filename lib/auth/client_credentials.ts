@@ -16,8 +16,16 @@ export interface ClientCredentialsOptions {
   clientSecret: string;
   /** Scopes to ask for, with spaces between them. */
   scope?: string;
-  /** Used in place of `fetch`. */
-  fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  /** How the request is made. */
+  fetch: (
+    url: string,
+    request: {
+      method: string;
+      headers: Record<string, string>;
+      body: Uint8Array<ArrayBuffer>;
+      signal: AbortSignal;
+    },
+  ) => Promise<{ status: number; bytes(): Promise<Uint8Array> }>;
   /** The clock, in ms. */
   now?: () => number;
 }
@@ -52,7 +60,9 @@ export class ClientCredentials {
   header(): string | Promise<string> {
     const token = this.#token;
     if (token && this.#now() < token.until) return token.header;
-    return this.#fetching ??= this.#renew().finally(() => this.#fetching = undefined);
+    return this.#fetching ??= this.#renew().finally(() =>
+      this.#fetching = undefined
+    );
   }
 
   /** A server has refused this header: the next one is new. */
@@ -76,19 +86,28 @@ export class ClientCredentials {
     }
     const { body, status } = answer;
     const token = body["access_token"];
-    if (status !== 200 && status !== 201 || typeof token !== "string" || token === "") throw this.#failure(status, body);
+    if (
+      status !== 200 && status !== 201 || typeof token !== "string" ||
+      token === ""
+    ) throw this.#failure(status, body);
     const type = body["token_type"];
     if (typeof type === "string" && type.toLowerCase() !== "bearer") {
-      throw new Error(`${this.#where()} gave a token of type "${type}"; only bearer tokens can be used`);
+      throw new Error(
+        `${this.#where()} gave a token of type "${type}"; only bearer tokens can be used`,
+      );
     }
     hide(token);
     const life = Number(body["expires_in"]) * 1000;
-    const until = life > 0 ? asked + life - Math.min(MARGIN, life / 5) : Infinity;
+    const until = life > 0
+      ? asked + life - Math.min(MARGIN, life / 5)
+      : Infinity;
     this.#token = { header: `Bearer ${token}`, until };
     return this.#token.header;
   }
 
-  async #ask(): Promise<{ status: number; body: Record<string, unknown>; rejected: boolean }> {
+  async #ask(): Promise<
+    { status: number; body: Record<string, unknown>; rejected: boolean }
+  > {
     const { clientId, clientSecret, scope, tokenUrl } = this.#options;
     const form = new URLSearchParams({ grant_type: "client_credentials" });
     if (scope !== undefined) form.set("scope", scope);
@@ -96,23 +115,41 @@ export class ClientCredentials {
       accept: "application/json",
       "content-type": "application/x-www-form-urlencoded",
     };
-    if (this.#way === "basic") headers["authorization"] = `Basic ${btoa(`${encode(clientId)}:${encode(clientSecret)}`)}`;
-    else {
+    if (this.#way === "basic") {
+      headers["authorization"] = `Basic ${
+        btoa(`${encode(clientId)}:${encode(clientSecret)}`)
+      }`;
+    } else {
       form.set("client_id", clientId);
       form.set("client_secret", clientSecret);
     }
-    const stop = new AbortController(), timer = setTimeout(() => stop.abort(), MAX_WAIT);
+    const stop = new AbortController(),
+      timer = setTimeout(() => stop.abort(), MAX_WAIT);
     try {
-      const init: RequestInit = { method: "POST", headers, body: form.toString(), redirect: "manual", signal: stop.signal };
-      const response = await (this.#options.fetch ?? fetch)(tokenUrl, init);
-      const body = parse(await response.bytes());
+      const body = new TextEncoder().encode(form.toString());
+      const response = await this.#options.fetch(tokenUrl, {
+        method: "POST",
+        headers,
+        body,
+        signal: stop.signal,
+      });
+      const answer = parse(await response.bytes());
       const { status } = response;
-      const rejected = status === 401 || (status === 400 && body["error"] === "invalid_client");
-      return { status, body, rejected };
+      const rejected = status === 401 ||
+        (status === 400 && answer["error"] === "invalid_client");
+      return { status, body: answer, rejected };
     } catch (cause) {
-      const text = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : cause;
-      const why = stop.signal.aborted ? `no answer within ${MAX_WAIT / 1000} s` : text instanceof Error ? text.message : text;
-      throw new Error(`Cannot get a token from ${this.#where()}: ${why}; is --token-url right?`);
+      const text = cause instanceof Error && cause.cause instanceof Error
+        ? cause.cause.message
+        : cause;
+      const why = stop.signal.aborted
+        ? `no answer within ${MAX_WAIT / 1000} s`
+        : text instanceof Error
+        ? text.message
+        : text;
+      throw new Error(
+        `Cannot get a token from ${this.#where()}: ${why}; is --token-url right?`,
+      );
     } finally {
       clearTimeout(timer);
     }
@@ -120,13 +157,17 @@ export class ClientCredentials {
 
   #failure(status: number, body: Record<string, unknown>): Error {
     const error = typeof body["error"] === "string" ? ` ${body["error"]}` : "";
-    const more = typeof body["error_description"] === "string" ? ` (${body["error_description"]})` : "";
+    const more = typeof body["error_description"] === "string"
+      ? ` (${body["error_description"]})`
+      : "";
     const remedy = status === 401 || error === " invalid_client"
       ? "are --client-id and MCP_PROXY_CLIENT_SECRET right?"
       : error === " invalid_scope"
       ? "is --scope right?"
       : "is --token-url right?";
-    return new Error(`Cannot get a token from ${this.#where()}: it answered ${status}${error}${more}; ${remedy}`);
+    return new Error(
+      `Cannot get a token from ${this.#where()}: it answered ${status}${error}${more}; ${remedy}`,
+    );
   }
 
   #where(): string {
@@ -143,7 +184,9 @@ function parse(bytes: Uint8Array): Record<string, unknown> {
   if (bytes.length > MAX_BODY) return {};
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+    return typeof value === "object" && value !== null
+      ? value as Record<string, unknown>
+      : {};
   } catch {
     return {};
   }

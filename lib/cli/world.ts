@@ -12,6 +12,10 @@ export interface World {
   environment(): Record<string, string>;
   /** Aborted when the program is asked to end; the reason is the name of the signal. */
   readonly shutdown: AbortSignal;
+  /** Calls `reload` at each SIGHUP from now on, which then is no reason to end. */
+  onhangup(reload: () => void): void;
+  /** Writes to stdout what was asked for; never anything else. */
+  print(text: string): void;
   /** Whether a person may be looking at stderr. */
   readonly stderrIsTerminal: boolean;
   /** Whether the command line has no subcommand: flags may then stand after the child's command, as they used to. */

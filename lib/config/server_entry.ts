@@ -42,12 +42,25 @@ export const headerName = string.regex(
   "is no name of a header",
 );
 
-const transport = string.transform((word, context) => {
+/** Makes a reader that throws into a step of a schema: what it throws is the problem. */
+export function reading<T, V>(
+  read: (value: V) => T,
+): (value: V, context: z.RefinementCtx<V>) => T {
+  return (value, context) => {
+    try {
+      return read(value);
+    } catch (error) {
+      context.addIssue(error instanceof Error ? error.message : "is wrong");
+      return z.NEVER;
+    }
+  };
+}
+
+const transport = string.transform(reading((word) => {
   const found = readTransport(word);
   if (found !== undefined) return found;
-  context.addIssue("must be stdio, sse, streamable-http or auto");
-  return z.NEVER;
-});
+  throw new Error("must be stdio, sse, streamable-http or auto");
+}));
 
 const transportType = transport.meta({
   description:
@@ -81,14 +94,8 @@ export const serverEntry = z.object({
   transportType: transportType.optional(),
   type: transportType.describe("The same as transportType").optional(),
   timeout: z.union([z.string(), z.number()], "must be a duration such as 30s")
-    .transform((value, context) => {
-      try {
-        return configDuration(value);
-      } catch (error) {
-        context.addIssue(error instanceof Error ? error.message : "is wrong");
-        return z.NEVER;
-      }
-    }).describe('How long a request may take: "30s", "500ms", or seconds')
+    .transform(reading(configDuration))
+    .describe('How long a request may take: "30s", "500ms", or seconds')
     .optional(),
   isolation: z.enum(["session", "shared"], "must be session or shared")
     .describe("A child for each client session, or one for all").optional(),
@@ -146,7 +153,7 @@ export function serverSpec(
   if (url === undefined) {
     found.problems.push(
       wantsRemote
-        ? `${at("url")} is missing: a ${transport} server needs one`
+        ? `${at("url")} is missing: ${transport} needs one`
         : `${at()} needs a command or a url`,
     );
     return undefined;
@@ -171,7 +178,9 @@ export function describeIssue(
   // The issue of a key says what is wrong with it one level further down.
   const inner = issue.code === "invalid_key" ? issue.issues[0] : undefined;
   const message = inner?.message ?? issue.message;
-  const shown = /^must be /.test(message) ? written(value, issue.path) : "";
+  const shown = !inner && message.startsWith("must be ")
+    ? written(value, issue.path)
+    : "";
   return `${at(...issue.path)} ${message}${shown}`;
 }
 

@@ -60,6 +60,9 @@ export function nameProblem(name: string): string | undefined {
   if (/[\x00-\x1f\x7f-\x9f]/.test(name)) {
     return "must not hold control characters";
   }
+  if (/[?#\\]/.test(name) || !name.isWellFormed()) {
+    return "must not hold ?, # or a backslash";
+  }
   if (name.startsWith("/") || name.endsWith("/")) {
     return "must not start or end with a slash";
   }

@@ -18,6 +18,8 @@ export interface Site {
   readonly tokens: Tokens;
   /** What the bare path answers as; nothing where it is left out. */
   readonly bare?: "mcp" | "sse";
+  /** The name under which requests are logged; they are not where it is left out. */
+  readonly logged?: string;
 }
 
 /** A route that is not a server's. */
@@ -26,12 +28,6 @@ export interface Page {
   readonly answer: (request: Request, principal: string) => Response;
   /** Who may see it; everybody where it is left out. */
   readonly tokens?: Tokens;
-}
-
-/** What of `Deno.ServeHandlerInfo` is used. */
-export interface Connection {
-  /** Rejects when the client went away before the response was sent. */
-  readonly completed: Promise<void>;
 }
 
 const ROUTES: Record<string, "mcp" | "sse" | "messages" | undefined> = {
@@ -68,14 +64,11 @@ export class App {
   }
 
   /** Answers a request. Never rejects. */
-  handle = async (
-    request: Request,
-    connection: Connection,
-  ): Promise<Response> => {
+  handle = async (request: Request): Promise<Response> => {
     try {
       const path = pathOf(request.url);
       const response = this.#guard.refuse(request) ??
-        await this.#route(request, path, connection);
+        await this.#route(request, path);
       return this.#guard.mark(request, response);
     } catch (cause) {
       // The client went away in the middle of its request: nobody reads the answer.
@@ -95,7 +88,6 @@ export class App {
   #route(
     request: Request,
     path: string,
-    connection: Connection,
   ): Promise<Response> | Response {
     const end = path.endsWith("/") ? path.length - 1 : path.length;
     const slash = path.lastIndexOf("/", end - 1);
@@ -114,8 +106,10 @@ export class App {
     if (typeof principal !== "string") return principal;
     this.lastActivity = Date.now();
     this.requests++;
-    const { completed } = connection;
-    const incoming = { request, principal, base, completed };
+    if (site.logged !== undefined) {
+      log.info(`<${site.logged}> Request [${request.method}] /${route}`);
+    }
+    const incoming = { request, principal, base };
     if (route === "mcp") return site.endpoint.mcp(incoming);
     if (route === "sse") return site.endpoint.sse(incoming);
     return site.endpoint.messages(incoming, sessionOf(request.url));
@@ -134,8 +128,11 @@ export class App {
   }
 
   #page(request: Request, page: Page): Response {
-    const principal = page.tokens?.admit(request.headers) ?? "";
-    if (typeof principal !== "string") return principal;
+    const principal = page.tokens?.admit(asBearer(request.headers)) ?? "";
+    if (typeof principal !== "string") {
+      principal.headers.append("www-authenticate", 'Basic realm="mcp-proxy"');
+      return principal;
+    }
     if (request.method === "GET" || request.method === "HEAD") {
       return page.answer(request, principal);
     }
@@ -143,6 +140,23 @@ export class App {
       status: 405,
       headers: { allow: "GET, HEAD" },
     });
+  }
+}
+
+// Browsers can ask people for nothing but name and password: the token is the password.
+function asBearer(headers: Headers): Headers {
+  const [, encoded] = /^basic +(\S+)$/i.exec(
+    headers.get("authorization") ?? "",
+  ) ?? [];
+  if (encoded === undefined) return headers;
+  try {
+    const pair = new TextDecoder().decode(
+      Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0)),
+    );
+    const token = pair.slice(pair.indexOf(":") + 1);
+    return new Headers({ authorization: `Bearer ${token}` });
+  } catch {
+    return headers;
   }
 }
 

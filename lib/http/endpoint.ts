@@ -1,5 +1,7 @@
 import { isModern } from "../mcp/eras.ts";
-import { isBatch, readFrame } from "../mcp/frame.ts";
+import { readFrame } from "../mcp/frame.ts";
+import { isBatch } from "../mcp/parts.ts";
+import { oneLine } from "../mcp/splice.ts";
 import type { Backend, SessionLimits } from "../wire/http_server.ts";
 import { StreamableFront } from "../wire/http_server.ts";
 import { type Incoming, readBody, refusal, unreadable } from "../wire/http.ts";
@@ -86,10 +88,21 @@ export class Endpoint {
     try {
       return this.#sse.post(
         session,
-        await readBody(incoming.request, this.#maxBody),
+        oneLine(await readBody(incoming.request, this.#maxBody)),
       );
     } catch (cause) {
       return unreadable(cause);
+    }
+  }
+
+  /** Ends the sessions of those who may not use it any more. */
+  dismiss(mayStay: (principal: string) => boolean): void {
+    for (const { sessions } of [this.#streamable, this.#sse]) {
+      for (const session of [...sessions.values()]) {
+        if (!mayStay(session.principal)) {
+          session.close("Its token is no longer accepted");
+        }
+      }
     }
   }
 
@@ -101,7 +114,7 @@ export class Endpoint {
 
   async #post(incoming: Incoming): Promise<Response> {
     try {
-      const body = await readBody(incoming.request, this.#maxBody);
+      const body = oneLine(await readBody(incoming.request, this.#maxBody));
       const version = incoming.request.headers.get("mcp-protocol-version");
       const modern = version !== null && isModern(version);
       if (isBatch(body) && !modern) {

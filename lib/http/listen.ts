@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Connection } from "./app.ts";
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -32,10 +31,11 @@ export function isLoopback(host: string): boolean {
 }
 
 /** Listens. Throws an error for people where that is not possible. */
-export function listen(
+export async function listen(
   options: ListenOptions,
-  handler: (request: Request, connection: Connection) => Promise<Response>,
-): Listening {
+  handler: (request: Request) => Promise<Response>,
+): Promise<Listening> {
+  muteAbortWarning();
   const cut = new AbortController();
   const { unix, tls } = options;
   const quiet = { signal: cut.signal, onListen() {} };
@@ -43,7 +43,7 @@ export function listen(
   let server: Deno.HttpServer;
   try {
     if (unix !== undefined) {
-      removeStale(unix);
+      await removeStale(unix);
       server = Deno.serve({ ...quiet, path: unix }, handler);
       Deno.chmodSync(unix, 0o600);
     } else {server = Deno.serve({
@@ -67,23 +67,39 @@ export function listen(
       await server.shutdown().catch(() => {});
       await server.finished;
       clearTimeout(timer);
-      if (unix !== undefined) removeStale(unix);
+      if (unix !== undefined) await removeStale(unix);
     },
   };
 }
 
+// Deno says on stderr that a request's signal is aborted after success too. Whoever listens to one here knows.
+function muteAbortWarning(): void {
+  const { warn } = console;
+  // deno-lint-ignore no-console -- as above
+  console.warn = (...what: unknown[]) => {
+    if (!String(what[0]).startsWith("Deno.serve: request.signal")) {
+      warn(...what);
+    }
+  };
+}
+
 // A socket that nobody listens on stays in the file system when its program was killed.
-function removeStale(path: string): void {
+async function removeStale(path: string): Promise<void> {
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (!info?.isSocket) return;
   try {
-    if (Deno.statSync(path).isSocket) Deno.removeSync(path);
-  } catch { /* there is none */ }
+    (await Deno.connect({ transport: "unix", path })).close();
+  } catch {
+    await Deno.remove(path).catch(() => {});
+  }
 }
 
 function cannotListen(options: ListenOptions, cause: unknown): string {
   if (options.unix !== undefined) {
-    return `Cannot listen on socket "${options.unix}": ${
-      cause instanceof Error ? cause.message : cause
-    }`;
+    const head = `Cannot listen on socket "${options.unix}"`;
+    return cause instanceof Deno.errors.AddrInUse
+      ? `${head}: it is in use; choose another path with --unix`
+      : `${head}: ${cause instanceof Error ? cause.message : cause}`;
   }
   const head = `Cannot listen on ${options.host}:${options.port}`;
   if (cause instanceof Deno.errors.AddrInUse) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Era } from "../mcp/eras.ts";
 import type { Server } from "../upstream/server.ts";
 import type { App } from "./app.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -13,6 +14,8 @@ export interface Serving {
   server: Server;
   /** Its endpoint. */
   endpoint: Endpoint;
+  /** What it is known to speak, where that is not the server's own to say. */
+  readonly era?: Era | "both" | undefined;
 }
 
 function json(value: unknown, status = 200): Response {
@@ -26,7 +29,7 @@ function json(value: unknown, status = 200): Response {
 export function status(app: App, serving: readonly Serving[]): Response {
   const instances: Record<string, string> = {};
   const servers: Record<string, unknown> = {};
-  for (const { server, endpoint } of serving) {
+  for (const { server, endpoint, era = server.era } of serving) {
     const { name } = server.spec;
     instances[name] = server.state === "failed" ? "failed" : "configured";
     servers[name] = {
@@ -35,7 +38,7 @@ export function status(app: App, serving: readonly Serving[]): Response {
       sessions: endpoint.sessions,
       restarts: server.restarts,
       isolation: server.isolation,
-      ...server.era === undefined ? {} : { era: server.era },
+      ...era === undefined ? {} : { era },
       ...server.lastError === "" ? {} : { lastError: server.lastError },
     };
   }
@@ -47,6 +50,47 @@ export function status(app: App, serving: readonly Serving[]): Response {
 export function ready(serving: readonly Serving[]): Response {
   const works = serving.some(({ server }) => server.state === "running");
   return json({ status: works ? "ready" : "starting" }, works ? 200 : 503);
+}
+
+/** What `aggregate` tells of itself besides. */
+export interface Named {
+  /** Its name. */
+  readonly name: string;
+  /** Its version. */
+  readonly version: string;
+}
+
+/** How long servers may take to start before their absence counts as a fault, in ms. */
+const START_GRACE = 30_000;
+
+/** `/_healthz` of `aggregate`: the program runs. */
+export function alive({ name, version }: Named, serverCount: number): Response {
+  return json({ name, serverCount, status: "ok", version });
+}
+
+/** `/_readyz` of `aggregate`: 503 while servers start, and when one of them has failed. */
+export function readiness(
+  { name, version }: Named,
+  serving: readonly Serving[],
+  began: number,
+): Response {
+  const unhealthy = serving.filter(({ server }) => server.state !== "running")
+    .map(({ server }) => server.spec.name);
+  const starting = serving.some(({ server }) => server.state === "starting") &&
+    performance.now() - began < START_GRACE;
+  const state = unhealthy.length === 0
+    ? "ok"
+    : starting
+    ? "initializing"
+    : unhealthy.length === serving.length
+    ? "unavailable"
+    : "degraded";
+  const more = state === "ok" || state === "initializing" ? {} : { unhealthy };
+  const ok = state === "ok" ? 200 : 503;
+  return json(
+    { name, serverCount: serving.length, status: state, version, ...more },
+    ok,
+  );
 }
 
 /** `/healthz`: the program runs. */

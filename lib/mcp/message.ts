@@ -49,6 +49,16 @@ export function resultResponse(id: string, result: unknown): Bytes {
   );
 }
 
+/** A result response whose result is JSON text already. */
+export function rawResultResponse(id: string, result: Bytes): Bytes {
+  const head = withId('{"jsonrpc":"2.0","id":', id, ',"result":');
+  const all = new Uint8Array(head.length + result.length + 1);
+  all.set(head);
+  all.set(result, head.length);
+  all[all.length - 1] = 125;
+  return all;
+}
+
 /** A request of the proxy's own. */
 export function request(id: number, method: string, params?: unknown): Bytes {
   return encode(

@@ -1,4 +1,4 @@
-import type { Frame } from "../mcp/frame.ts";
+import type { Bytes, Frame } from "../mcp/frame.ts";
 import type { ClientLeg } from "../wire/leg.ts";
 import type { Relay } from "./relay.ts";
 
@@ -20,6 +20,16 @@ export interface Running {
   id: number;
 }
 
+/**
+ * Looks at what a server says that belongs to no request of the client's: gives what the client is to be told, or nothing
+ * where it is not for it.
+ */
+export type Hearing = (
+  relay: Relay,
+  frame: Frame,
+  bytes: Bytes,
+) => Bytes | undefined;
+
 /** How many requests of servers may wait for one client's answer. */
 const MAX_ASKS = 1024;
 
@@ -38,11 +48,22 @@ export class Client {
   /** The log level that it set, or `""`. */
   level = "";
   #nextAsk = 1;
+  #hears: Hearing | undefined;
 
-  /** Takes the way to the client, and whether it is a session, in which ids are unique. */
-  constructor(leg: ClientLeg, session: boolean) {
+  /**
+   * Takes the way to the client, and whether it is a session, in which ids are unique. `hears` is asked before it is told
+   * anything that belongs to no request of its own.
+   */
+  constructor(leg: ClientLeg, session: boolean, hears?: Hearing) {
     this.leg = leg;
+    this.#hears = hears;
     this.running = session ? new Map() : undefined;
+  }
+
+  /** Tells it what belongs to no request of its own; `frame` is what the bytes were made from. */
+  push(relay: Relay, frame: Frame, bytes: Bytes): void {
+    const told = this.#hears ? this.#hears(relay, frame, bytes) : bytes;
+    if (told) this.leg.push(told);
   }
 
   /** Takes in a server's request; the id for it towards this client, or 0 where too many wait already. */

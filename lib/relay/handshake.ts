@@ -1,5 +1,6 @@
 import { CODE, LATEST_LEGACY, LEGACY_VERSIONS } from "../mcp/eras.ts";
-import { type Frame, readFrame } from "../mcp/frame.ts";
+import { type Bytes, type Frame, readFrame } from "../mcp/frame.ts";
+import { exchange, exchangeTwo, raw } from "../mcp/splice.ts";
 import * as message from "../mcp/message.ts";
 import type { Exchange } from "../wire/leg.ts";
 import { log } from "../log.ts";
@@ -47,11 +48,9 @@ export class Handshake {
         if (typeof params?.level !== "string" || frame.versionAt >= 0) {
           return false;
         }
-        memory.setLevel(client, params.level);
-        const least = memory.level;
-        if (options.exclusive || least === "" || least === params.level) {
-          return false;
-        }
+        if (!memory.setLevel(client, params.level)) return false;
+        const least = this.#level;
+        if (options.exclusive || least === params.level) return false;
         // Somebody else wants more than this client: the server goes on at that level, and the rest is kept from this one.
         const bytes = readFrame(
           message.request(0, frame.method, { level: least }),
@@ -62,6 +61,10 @@ export class Handshake {
         );
         return true;
       }
+      case "resources/subscribe":
+        // Noted before the server has agreed, so that nobody else's farewell in the meantime ends it.
+        memory.subscribe(client, frame.string(frame.uriAt, frame.uriEnd));
+        return false;
       case "resources/unsubscribe":
         if (
           memory.unsubscribe(client, frame.string(frame.uriAt, frame.uriEnd)) ||
@@ -74,7 +77,7 @@ export class Handshake {
         if (options.exclusive || this.#ready || frame.versionAt >= 0) {
           return false;
         }
-        this.#begin({}).then(
+        this.begin(this.#forAll({})).then(
           () => this.#relay.forward(client, frame, frame.bytes, exchange),
           (cause) => fail(frame, exchange, cause),
         );
@@ -97,15 +100,26 @@ export class Handshake {
   /** Notes what the server agreed to. */
   response(pending: Pending, frame: Frame): void {
     const { client, frame: asked } = pending, { memory } = this.#relay;
-    if (!client || frame.kind !== "result" || asked.versionAt >= 0) return;
-    if (asked.method === "initialize") {
+    if (!client || asked.versionAt >= 0) return;
+    if (asked.method === "resources/subscribe" && frame.kind === "error") {
+      memory.unsubscribe(client, asked.string(asked.uriAt, asked.uriEnd));
+    } else if (asked.method === "initialize" && frame.kind === "result") {
       memory.initialize = asked;
       client.version =
         (frame.value(frame.resultAt, frame.resultEnd) as Answer["result"])
           ?.protocolVersion ?? "";
-    } else if (asked.method === "resources/subscribe") {
-      memory.subscribe(client, asked.string(asked.uriAt, asked.uriEnd));
     }
+  }
+
+  // What the server is told, so that every client gets what it wants: all, as long as one has not said what that is.
+  get #level(): string {
+    const { memory, clients } = this.#relay;
+    const { level } = memory;
+    if (level === "" || this.#relay.options.exclusive) return level;
+    for (const client of clients) {
+      if (client.running && client.level === "") return "debug";
+    }
+    return level;
   }
 
   /** Tells a server that has forgotten all that it had been told. Rejects where it will not have it. */
@@ -115,14 +129,16 @@ export class Handshake {
     const first = memory.initialize;
     const answer = relay.send(first);
     if (!relay.options.exclusive) this.#shared = answer;
-    await answer;
+    await answer.catch((cause) => {
+      this.#shared = undefined;
+      throw cause;
+    });
     relay.notify("notifications/initialized");
     const told: Promise<unknown>[] = [...memory.subscriptions.keys()].map((
       uri,
     ) => relay.ask("resources/subscribe", { uri }));
-    if (memory.level !== "") {
-      told.push(relay.ask("logging/setLevel", { level: memory.level }));
-    }
+    const level = this.#level;
+    if (level !== "") told.push(relay.ask("logging/setLevel", { level }));
     for (
       const { reason } of (await Promise.allSettled(told)).filter((one) =>
         one.status === "rejected"
@@ -134,14 +150,14 @@ export class Handshake {
     }
   }
 
-  async #join(client: Client, frame: Frame, exchange: Exchange): Promise<void> {
+  async #join(client: Client, frame: Frame, answerTo: Exchange): Promise<void> {
     try {
       const params =
         (frame.value(frame.paramsAt, frame.paramsEnd) ?? {}) as Record<
           string,
           unknown
         >;
-      const answer = await this.#begin(params);
+      const answer = await this.begin(this.#forAll(params));
       const { result } = answer.value(0, answer.bytes.length) as Answer;
       const wanted = String(params["protocolVersion"]),
         spoken = result?.protocolVersion ?? LATEST_LEGACY;
@@ -150,44 +166,56 @@ export class Handshake {
         wanted < spoken;
       const version = known ? wanted : spoken;
       if (client.running) client.version = version;
-      exchange.respond(
-        message.resultResponse(frame.id, {
-          ...result,
-          protocolVersion: version,
-        }),
-        0,
-      );
+      answerTo.respond(withVersion(answer, frame.id, version), 0);
     } catch (cause) {
-      fail(frame, exchange, cause);
+      fail(frame, answerTo, cause);
     }
   }
 
-  // Says hello to a shared server, once, in the words of its first client.
-  #begin(params: Record<string, unknown>): Promise<Frame> {
-    return this.#shared ??= this.#initialize(params).catch((cause) => {
+  /** Says hello to the server, once, and tells it that it has been heard. Rejects where the server refuses. */
+  begin(params: Record<string, unknown>, headers?: Headers): Promise<Frame> {
+    return this.#shared ??= this.#initialize(params, headers).catch((cause) => {
       this.#shared = undefined;
       this.#relay.memory.initialize = undefined;
       throw cause;
     });
   }
 
-  async #initialize(params: Record<string, unknown>): Promise<Frame> {
-    const relay = this.#relay, { memory } = relay;
-    // It serves all clients, those to come too, so it is told the latest version and all that any of them may be asked.
-    const capabilities = relay.options.capabilities ?? {};
-    const all = {
+  // A shared server serves clients to come too: it is told the latest version, and all that any of them may be asked.
+  #forAll(params: Record<string, unknown>): Record<string, unknown> {
+    const capabilities = this.#relay.options.capabilities ?? {};
+    return {
       clientInfo: OURSELVES,
       ...params,
       protocolVersion: LATEST_LEGACY,
       capabilities,
     };
-    memory.initialize = readFrame(message.request(0, "initialize", all));
-    const answer = await relay.send(memory.initialize);
+  }
+
+  async #initialize(
+    params: Record<string, unknown>,
+    headers?: Headers,
+  ): Promise<Frame> {
+    const relay = this.#relay, { memory } = relay;
+    memory.initialize = readFrame(message.request(0, "initialize", params));
+    const answer = await relay.send(memory.initialize, headers);
     relay.notify("notifications/initialized");
     memory.initialized = true;
     this.#ready = true;
     return answer;
   }
+}
+
+// The server's own answer, byte for byte, but for id and version.
+function withVersion(answer: Frame, id: string, version: string): Bytes {
+  const { bytes, idAt, idEnd, resultAt, resultEnd } = answer;
+  const found = /"protocolVersion"\s*:\s*("[^"\\]*")/.exec(
+    raw(bytes, resultAt, resultEnd),
+  );
+  if (!found?.[1]) return exchange(bytes, idAt, idEnd, id);
+  const end = resultAt + found.index + found[0].length;
+  const at = end - found[1].length;
+  return exchangeTwo(bytes, idAt, idEnd, id, at, end, `"${version}"`);
 }
 
 function fail(frame: Frame, exchange: Exchange, cause: unknown): void {

@@ -2,7 +2,7 @@ import type { Frame } from "../mcp/frame.ts";
 import type { Client } from "./client.ts";
 
 /** Log levels, least first (RFC 5424; MCP, server: logging). */
-const LEVELS = [
+export const LEVELS: readonly string[] = [
   "debug",
   "info",
   "notice",
@@ -27,10 +27,12 @@ export class Memory {
   readonly #levels: Map<Client, string> = new Map();
   readonly #tasks: Map<string, Client> = new Map();
 
-  /** Notes a client's log level. */
-  setLevel(client: Client, level: string): void {
+  /** Notes a client's log level; `false` where there is no such level. */
+  setLevel(client: Client, level: string): boolean {
+    if (!LEVELS.includes(level)) return false;
     client.level = level;
     this.#levels.set(client, level);
+    return true;
   }
 
   /** The least level that any client wants, or `""` where none set one. */

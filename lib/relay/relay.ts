@@ -6,14 +6,8 @@
  * @module
  */
 import { CODE, META } from "../mcp/eras.ts";
-import {
-  type Bytes,
-  exchange as put,
-  exchangeTwo as putTwo,
-  type Frame,
-  raw,
-  readFrame,
-} from "../mcp/frame.ts";
+import { type Bytes, type Frame, readFrame } from "../mcp/frame.ts";
+import { exchange as put, exchangeTwo as putTwo, raw } from "../mcp/splice.ts";
 import * as message from "../mcp/message.ts";
 import type {
   ClientLeg,
@@ -60,8 +54,12 @@ export interface RelayOptions {
   timeoutMs?: number;
   /** Longest time that `initialize` may take, in ms; 0 for no limit. */
   startTimeoutMs?: number;
+  /** Takes the method of `list_changed` notifications. */
+  onlistchanged?: (method: string) => void;
   /** Called when the server answers for the first time after a leg was attached. */
   onanswer?: () => void;
+  /** Called when the server has been told again all that it had forgotten. */
+  onrecovered?: () => void;
   /** Called once when the upstream leg is gone for good. */
   onclosed?: (reason: string) => void;
 }
@@ -104,10 +102,11 @@ export class Relay implements UpstreamEvents {
   #upstream: UpstreamLeg | undefined;
   #closed = "";
   #recovering = false;
+  #renewal: { open: () => UpstreamLeg; patience: number } | undefined;
   #held: Pending[] = [];
   #next = 1;
   #taskTokens: Map<number, { client: Client; token: string }> = new Map();
-  #settled: Map<number, (frame: Frame) => void> = new Map();
+  #settled: Map<number, (answer: Frame | string) => void> = new Map();
   #handshake: Handshake;
   #clock: ReturnType<typeof setInterval> | undefined;
 
@@ -128,6 +127,20 @@ export class Relay implements UpstreamEvents {
     }
   }
 
+  /** Whether requests of clients run. */
+  get busy(): boolean {
+    for (const pending of this.pending.values()) {
+      if (!pending.client || this.#held.includes(pending)) continue;
+      if (pending.frame.method !== "subscriptions/listen") return true;
+    }
+    return false;
+  }
+
+  /** Whether this is the server's leg. */
+  has(upstream: UpstreamLeg): boolean {
+    return this.#upstream === upstream;
+  }
+
   /** Why the server is gone, or `""` while it is there. */
   get closedReason(): string {
     return this.#closed;
@@ -136,21 +149,83 @@ export class Relay implements UpstreamEvents {
   /** Joins a client. `session` is false for callers that share nothing between requests (modern HTTP). */
   join(leg: ClientLeg, session: boolean): Receiver & { client: Client } {
     const client = new Client(leg, session);
-    this.clients.add(client);
+    this.admit(client);
     return {
       client,
-      request: (frame, exchange) => this.request(client, frame, exchange),
-      notification: (frame) => this.notification(client, frame),
-      response: (frame) => {
-        const ask = client.asked(frame.id);
-        if (ask) ask.relay.answer(client, frame);
-        else {log.debug(
-            `${this.options.name}: the client answered a request that nobody made`,
-          );}
+      request: (frame, exchange) => {
+        try {
+          return this.request(client, frame, exchange);
+        } catch (cause) {
+          if (!(cause instanceof SyntaxError)) throw cause;
+          const text = `Parse error: ${cause.message}`;
+          exchange.refuse(message.errorResponse(frame.id, CODE.parse, text));
+          return 0;
+        }
       },
+      notification: (frame) =>
+        readable(this, () => this.notification(client, frame)),
+      response: (frame) => answer(client, frame),
       abandon: (id) => this.cancel(id, undefined),
       leave: () => this.leave(client),
     };
+  }
+
+  /** Joins a client that may be joined to other servers too. */
+  admit(client: Client): void {
+    this.clients.add(client);
+  }
+
+  /**
+   * Says hello to the server on behalf of a client that does not do so itself, once; resolves with the answer. `params`
+   * are those of `initialize`.
+   */
+  hello(params: Record<string, unknown>, headers?: Headers): Promise<Frame> {
+    return this.#handshake.begin(params, headers);
+  }
+
+  /**
+   * Goes over to another leg as soon as nothing runs, or when `patience` ms are over; what comes meanwhile waits. The
+   * new server is told all that the old one had been told.
+   */
+  async renew(open: () => UpstreamLeg, patience: number): Promise<void> {
+    if (this.#closed !== "") return;
+    if (this.#recovering) {
+      // Whatever is being done, it may have begun with what is old by now.
+      this.#renewal = { open, patience };
+      return;
+    }
+    this.#recovering = true;
+    const until = performance.now() + patience;
+    while (this.busy && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    if (this.#closed as string !== "") {
+      // It is gone, and what comes after it is another one's business.
+      this.#recovering = false;
+      return;
+    }
+    const old = this.#upstream;
+    for (const pending of [...this.pending.values()]) {
+      if (!this.#held.includes(pending)) {
+        this.failed(
+          pending.id,
+          this.#gone("was replaced and did not answer in time"),
+        );
+      }
+    }
+    this.#recovering = false;
+    // Whatever was to be opened in the meantime, it is what is opened now.
+    this.#renewal = undefined;
+    try {
+      this.#upstream = open();
+      this.answered = false;
+    } catch (cause) {
+      this.closed(textOf(cause));
+      return;
+    } finally {
+      void old?.close();
+    }
+    await this.#recover("it was replaced", []);
   }
 
   // ---- from the clients ----
@@ -226,7 +301,7 @@ export class Relay implements UpstreamEvents {
     this.pending.set(id, pending);
     this.#watch(pending);
     if (!this.#recovering || frame.method === "initialize") {
-      this.#upstream?.send(bytes, frame, id);
+      this.#upstream?.send(bytes, frame, id, exchange.headers);
     } else if (this.#held.length < MAX_HELD) this.#held.push(pending);
     else {this.failed(
         id,
@@ -238,28 +313,13 @@ export class Relay implements UpstreamEvents {
   /** Takes a notification of a client's. */
   notification(client: Client, frame: Frame): void {
     switch (frame.method) {
-      case "notifications/cancelled": {
-        const running = client.running?.get(
-          raw(frame.bytes, frame.requestIdAt, frame.requestIdEnd),
-        );
-        if (running) running.relay.cancel(running.id, frame);
-        return;
-      }
-      case "notifications/progress": {
-        const ask = client.asked(
-          raw(frame.bytes, frame.progressAt, frame.progressEnd),
-        );
-        if (ask && ask.token !== "") {
-          ask.relay.#tell(
-            put(frame.bytes, frame.progressAt, frame.progressEnd, ask.token),
-            frame,
-          );
-        }
-        return;
-      }
+      case "notifications/cancelled":
+        return cancelled(client, frame);
+      case "notifications/progress":
+        return progressed(client, frame);
       default:
         if (this.#handshake.notification(frame)) return;
-        this.#tell(frame.bytes, frame);
+        this.tell(frame.bytes, frame);
     }
   }
 
@@ -268,7 +328,7 @@ export class Relay implements UpstreamEvents {
     const id = Number(frame.id), ask = client.asks.get(id);
     if (!ask) return;
     client.asks.delete(id);
-    this.#tell(put(frame.bytes, frame.idAt, frame.idEnd, ask.id), frame);
+    this.tell(put(frame.bytes, frame.idAt, frame.idEnd, ask.id), frame);
   }
 
   /** Cancels a request towards the server; `frame` is the client's own cancellation, if it sent one. */
@@ -321,15 +381,17 @@ export class Relay implements UpstreamEvents {
 
   /** Takes a message of the server's. */
   receive(frame: Frame, about: number): void {
-    switch (frame.kind) {
-      case "result":
-      case "error":
-        return this.#response(frame, about);
-      case "request":
-        return this.#request(frame, about);
-      default:
-        return this.#notification(frame, about);
-    }
+    readable(this, () => {
+      switch (frame.kind) {
+        case "result":
+        case "error":
+          return this.#response(frame, about);
+        case "request":
+          return this.#request(frame, about);
+        default:
+          return this.#notification(frame, about);
+      }
+    });
   }
 
   #response(frame: Frame, about: number): void {
@@ -358,18 +420,11 @@ export class Relay implements UpstreamEvents {
       // Whoever waits reads it later, when the leg has gone on.
       return settle(readFrame(frame.bytes.slice()));
     }
-    if (frame.tasked || pending.frame.tasked) this.#ownTask(pending, frame);
     let bytes: Bytes;
     if (frame.idAt < 0) {
-      const error = (frame.value(0, frame.bytes.length) as {
-        error: { code: number; message: string; data?: unknown };
-      }).error;
-      bytes = message.errorResponse(
-        pending.clientId,
-        error.code,
-        error.message,
-        error.data,
-      );
+      const text = raw(frame.bytes, 0, frame.bytes.length);
+      const end = text.lastIndexOf("}");
+      bytes = put(frame.bytes, end, end, `,"id":${pending.clientId}`);
     } else if (frame.subscriptionAt >= 0) {
       const at = frame.subscriptionAt, end = frame.subscriptionEnd;
       bytes = putTwo(
@@ -382,7 +437,11 @@ export class Relay implements UpstreamEvents {
         pending.clientId,
       );
     } else bytes = put(frame.bytes, frame.idAt, frame.idEnd, pending.clientId);
-    this.#handshake.response(pending, frame);
+    // What is only noted must not keep the response from its caller.
+    readable(this, () => {
+      if (pending.frame.tasked) this.#ownTask(pending, frame);
+      this.#handshake.response(pending, frame);
+    });
     pending.exchange.respond(bytes, frame.errorCode);
   }
 
@@ -390,7 +449,7 @@ export class Relay implements UpstreamEvents {
     const owner = findOwner(this, frame.method, about);
     if (!owner) {
       if (frame.method === "ping") {
-        return this.#tell(message.resultResponse(frame.id, {}), frame);
+        return this.tell(message.resultResponse(frame.id, {}), frame);
       }
       const text =
         `Cannot tell which client "${frame.method}" is for: ${this.#running()} clients have requests running`;
@@ -419,7 +478,7 @@ export class Relay implements UpstreamEvents {
         `${id}`,
       );
     if (exchange) exchange.push(bytes);
-    else client.leg.push(bytes);
+    else client.push(this, frame, bytes);
   }
 
   #notification(frame: Frame, about: number): void {
@@ -438,7 +497,9 @@ export class Relay implements UpstreamEvents {
       }
       const task = this.#taskTokens.get(id);
       if (task) {
-        task.client.leg.push(
+        task.client.push(
+          this,
+          frame,
           put(bytes, frame.progressAt, frame.progressEnd, task.token),
         );
       }
@@ -460,8 +521,9 @@ export class Relay implements UpstreamEvents {
       return;
     }
     if (method.endsWith("/list_changed")) {
+      this.options.onlistchanged?.(method);
       for (const client of this.clients) {
-        if (client.running) client.leg.push(bytes);
+        if (client.running) client.push(this, frame, bytes);
       }
       return;
     }
@@ -472,7 +534,7 @@ export class Relay implements UpstreamEvents {
         const client of this.memory.subscribers(
           frame.string(frame.uriAt, frame.uriEnd),
         )
-      ) client.leg.push(bytes);
+      ) client.push(this, frame, bytes);
       return;
     }
     if (
@@ -482,7 +544,7 @@ export class Relay implements UpstreamEvents {
       const owner = this.options.exclusive
         ? this.clients.values().next().value
         : this.memory.taskOwner(frame.string(frame.taskIdAt, frame.taskIdEnd));
-      owner?.leg.push(bytes);
+      owner?.push(this, frame, bytes);
       return;
     }
     const owner = findOwner(this, method, about, frame);
@@ -490,7 +552,7 @@ export class Relay implements UpstreamEvents {
       return log.debug(`${this.options.name}: nobody to give ${method} to`);
     }
     if (owner.exchange) owner.exchange.push(bytes);
-    else owner.client.leg.push(bytes);
+    else owner.client.push(this, frame, bytes);
   }
 
   #serverCancels(frame: Frame): void {
@@ -499,7 +561,9 @@ export class Relay implements UpstreamEvents {
       for (const [id, ask] of client.asks) {
         if (ask.relay !== this || ask.id !== serverId) continue;
         client.asks.delete(id);
-        client.leg.push(
+        client.push(
+          this,
+          frame,
           put(frame.bytes, frame.requestIdAt, frame.requestIdEnd, `${id}`),
         );
         return;
@@ -507,7 +571,16 @@ export class Relay implements UpstreamEvents {
     }
     // A modern server has no requests of its own: on stdio it ends a subscription in this way.
     const pending = this.pending.get(Number(serverId));
-    if (pending?.frame.method !== "subscriptions/listen") return;
+    if (pending) this.#endListen(pending);
+  }
+
+  /** Ends all subscriptions of modern clients in good order: they come back, and are served by another process. */
+  endListens(): void {
+    for (const pending of [...this.pending.values()]) this.#endListen(pending);
+  }
+
+  #endListen(pending: Pending): void {
+    if (pending.frame.method !== "subscriptions/listen") return;
     this.#drop(pending);
     const result = {
       resultType: "complete",
@@ -523,10 +596,10 @@ export class Relay implements UpstreamEvents {
   failed(
     id: number,
     text: string,
-    code: number = CODE.internal,
+    given?: number,
     data?: unknown,
   ): void {
-    const pending = this.pending.get(id);
+    const pending = this.pending.get(id), code = given ?? CODE.internal;
     if (!pending) return;
     const held = this.#held.indexOf(pending);
     if (held >= 0) this.#held.splice(held, 1);
@@ -535,9 +608,7 @@ export class Relay implements UpstreamEvents {
     const settle = this.#settled.get(id);
     if (settle) {
       this.#settled.delete(id);
-      return settle(
-        readFrame(message.errorResponse(`${id}`, code, text, data)),
-      );
+      return settle(given === undefined ? text : readFrame(bytes));
     }
     pending.exchange.respond(bytes, code);
   }
@@ -581,13 +652,16 @@ export class Relay implements UpstreamEvents {
   // ---- its own requests, and what all of them share ----
 
   /** Sends a request of the relay's own; resolves with the response, or rejects with the error's text. */
-  ask(method: string, params: unknown): Promise<Frame> {
+  ask(method: string, params: unknown, headers?: Headers): Promise<Frame> {
     const frame = readFrame(message.request(0, method, params));
-    return this.send(frame);
+    return this.send(frame, headers);
   }
 
-  /** Sends a frame as a request of the relay's own, under an id of its own. */
-  send(frame: Frame): Promise<Frame> {
+  /**
+   * Sends a frame as a request of the relay's own, under an id of its own; `headers` are those of a client in whose name
+   * it is sent.
+   */
+  send(frame: Frame, headers?: Headers): Promise<Frame> {
     return new Promise((resolve, reject) => {
       if (this.#closed !== "") {
         return reject(new Error(this.#gone(this.#closed)));
@@ -607,35 +681,56 @@ export class Relay implements UpstreamEvents {
       this.pending.set(id, pending);
       this.#watch(pending);
       this.#settled.set(id, (answer) => {
+        if (typeof answer === "string") return reject(new Error(answer));
         if (answer.kind === "result") return resolve(answer);
-        const { error } = answer.value(0, answer.bytes.length) as {
-          error?: { message?: string };
-        };
-        reject(
-          new ServerError(
-            answer.errorCode,
-            error?.message ?? "the server answered with an error",
-          ),
-        );
+        reject(new ServerError(answer.errorCode, errorText(answer)));
       });
-      this.#upstream?.send(bytes, frame, id);
+      this.#upstream?.send(bytes, frame, id, headers);
     });
+  }
+
+  /**
+   * Sends a request of the relay's own that stays open; `onpush` is given what comes before its response, and `onend` is
+   * called with its error code, 0 for a result, when that has come.
+   */
+  listen(
+    frame: Frame,
+    onpush: (bytes: Bytes) => void,
+    onend: (errorCode: number) => void,
+  ): void {
+    const id = this.#next++;
+    const bytes = put(frame.bytes, frame.idAt, frame.idEnd, `${id}`);
+    this.pending.set(id, {
+      id,
+      client: undefined,
+      exchange: {
+        ...own,
+        push: onpush,
+        respond: (_, code) => onend(code),
+      },
+      clientId: `${id}`,
+      token: "",
+      frame,
+      bytes,
+      since: 0,
+    });
+    this.#upstream?.send(bytes, frame, id);
   }
 
   /** Sends a notification of the relay's own. */
   notify(method: string, params?: unknown): void {
     const bytes = message.notification(method, params);
-    this.#tell(bytes, readFrame(bytes));
+    this.tell(bytes, readFrame(bytes));
   }
 
   /** Answers a request of the server's with an error. */
   refuse(serverId: string, text: string): void {
     const bytes = message.errorResponse(serverId, CODE.internal, text);
-    this.#tell(bytes, readFrame(bytes));
+    this.tell(bytes, readFrame(bytes));
   }
 
   /** Sends a notification or a response to the server. */
-  #tell(bytes: Bytes, frame: Frame): void {
+  tell(bytes: Bytes, frame: Frame): void {
     this.#upstream?.send(bytes, frame, 0);
   }
 
@@ -683,8 +778,10 @@ export class Relay implements UpstreamEvents {
     try {
       await this.#handshake.replay();
       this.#recovering = false;
+      this.options.onrecovered?.();
       for (const pending of this.#held.splice(0)) {
-        this.#upstream?.send(pending.bytes, pending.frame, pending.id);
+        const { bytes, frame, id, exchange } = pending;
+        this.#upstream?.send(bytes, frame, id, exchange.headers);
       }
     } catch (cause) {
       this.#recovering = false;
@@ -695,6 +792,9 @@ export class Relay implements UpstreamEvents {
       log.warn(text);
       for (const pending of this.#held.splice(0)) this.failed(pending.id, text);
     }
+    const renewal = this.#renewal;
+    this.#renewal = undefined;
+    if (renewal) await this.renew(renewal.open, renewal.patience);
   }
 
   #watch(pending: Pending): void {
@@ -740,6 +840,56 @@ export class Relay implements UpstreamEvents {
     if (this.pending.size > 0) return;
     clearInterval(this.#clock);
     this.#clock = undefined;
+  }
+}
+
+/** Takes a client's cancellation of a request that runs at some server. */
+export function cancelled(client: Client, frame: Frame): void {
+  const running = client.running?.get(
+    raw(frame.bytes, frame.requestIdAt, frame.requestIdEnd),
+  );
+  running?.relay.cancel(running.id, frame);
+}
+
+/** Takes a client's word on how far it is with a request of some server's. */
+export function progressed(client: Client, frame: Frame): void {
+  const ask = client.asked(
+    raw(frame.bytes, frame.progressAt, frame.progressEnd),
+  );
+  if (!ask || ask.token === "") return;
+  ask.relay.tell(
+    put(frame.bytes, frame.progressAt, frame.progressEnd, ask.token),
+    frame,
+  );
+}
+
+/** Takes a client's response to a request of some server's. */
+export function answer(client: Client, frame: Frame): void {
+  const ask = client.asked(frame.id);
+  if (ask) ask.relay.answer(client, frame);
+  else log.debug("A client answered a request that nobody made");
+}
+
+// The scanner checks the grammar, but not what strings are made of: an escape that is none shows when one is read.
+// Nor does it check what values are. One message that cannot be understood must not end the leg that it came from.
+function readable(relay: Relay, action: () => void): void {
+  try {
+    action();
+  } catch (cause) {
+    log.warn(
+      `${relay.options.name}: a message cannot be understood: ${textOf(cause)}`,
+    );
+  }
+}
+
+function errorText(answer: Frame): string {
+  try {
+    const { error } = answer.value(0, answer.bytes.length) as {
+      error?: { message?: string } | null;
+    };
+    return error?.message ?? "the server answered with an error";
+  } catch {
+    return "the server answered with an error that is no JSON";
   }
 }
 

@@ -32,11 +32,27 @@ export interface ServerOptions {
   isolation: Isolation;
   /** The environment of its children. */
   env: Record<string, string>;
+  /** Takes the method of `list_changed` notifications. */
+  onlistchanged?: (method: string) => void;
+  /** Called when a shared process has been started again, and told all that the last one had been told. */
+  onrecovered?: () => void;
+  /** Called when a request did not get through to a remote server. */
+  onfault?: () => void;
   /** Opens the leg to a remote server. */
   connect: (
     spec: ServerSpec & { kind: "remote" },
     events: UpstreamEvents,
   ) => UpstreamLeg;
+}
+
+/** A modern server, for those who join several into one. */
+export interface ModernUpstream extends ModernServer {
+  /** The relay in front of it. */
+  relay: Relay;
+  /** The `_meta` of requests of our own. */
+  envelope: Record<string, unknown>;
+  /** The result of `server/discover`; empty where it gave none. */
+  discovered: Record<string, unknown>;
 }
 
 /** How a server is: `starting` until one of its processes has shown that it works. */
@@ -48,6 +64,8 @@ const START_TIMEOUT = 60_000;
 const PROBE_PATIENCE = 3000;
 /** A process that lives for so many ms has started. */
 const SETTLED = 1000;
+/** A process that dies after fewer ms than this is not replaced at once for a second time. */
+const STEADY = 10_000;
 /** For how many ms a server's list of tools is not asked for again. */
 const TOOLS_FRESH = 5000;
 
@@ -67,7 +85,7 @@ const ENVELOPE = {
 /** One configured server. */
 export class Server {
   /** What the user configured. */
-  readonly spec: ServerSpec;
+  spec: ServerSpec;
   /** The last thing that went wrong, or `""`. */
   lastError = "";
   /** How many processes have been started in place of ones that died. */
@@ -87,8 +105,12 @@ export class Server {
   #spareTimer: ReturnType<typeof setTimeout> | undefined;
   #settleTimer: ReturnType<typeof setTimeout> | undefined;
   #reviveTimer: ReturnType<typeof setTimeout> | undefined;
+  #reviveNow: (() => void) | undefined;
+  #probes: WeakSet<Relay> = new WeakSet();
+  #dropped: WeakSet<Relay> = new WeakSet();
   #shared: Promise<Relay> | undefined;
-  #modern: Promise<ModernServer | undefined> | undefined;
+  #sharedReceiver: Receiver | undefined;
+  #modern: Promise<ModernUpstream | undefined> | undefined;
 
   /** Takes what is configured; nothing is started yet. */
   constructor(spec: ServerSpec, options: ServerOptions) {
@@ -111,6 +133,11 @@ export class Server {
     return [...this.#children].map((child) => child.pid);
   }
 
+  /** Ms until a process may be started again. */
+  get wait(): number {
+    return this.#backoff.wait;
+  }
+
   /** How its clients share it. */
   get isolation(): Isolation {
     return this.spec.isolation ?? this.#options.isolation;
@@ -123,15 +150,16 @@ export class Server {
   }
 
   /** Joins a client with a session of its own. Rejects with an error for people. */
-  async session(leg: ClientLeg): Promise<Receiver & { client: Client }> {
+  async session(leg: ClientLeg): Promise<Receiver> {
     if (this.isolation === "shared") {
-      return (await this.#sharedRelay()).join(leg, true);
+      return (await this.openShared()).join(leg, true);
     }
     const relay = this.#relay(
       true,
       (reason) => leg.close(`${this.#called} ${reason}`),
     );
-    this.#attach(relay, this.#take());
+    this.#attach(relay, () => this.#take());
+    this.#warmLater(50);
     const member = relay.join(leg, true);
     return {
       ...member,
@@ -142,19 +170,116 @@ export class Server {
     };
   }
 
+  /**
+   * A process or connection for one client alone, who is joined to other servers too and so cannot say hello itself:
+   * `params` are those of its `initialize`, and `headers` of the request that needs it. `onclosed` is called when it is
+   * gone. Rejects with an error for people.
+   */
+  async openFor(
+    client: Client,
+    params: Record<string, unknown>,
+    headers: Headers | undefined,
+    onclosed: () => void,
+  ): Promise<Relay> {
+    const relay = this.#relay(true, onclosed);
+    this.#attach(relay, () => this.#take());
+    relay.admit(client);
+    try {
+      await relay.hello(params, headers);
+    } catch (cause) {
+      void relay.close("could not be opened");
+      throw cause;
+    }
+    return relay;
+  }
+
+  /**
+   * Goes over to another command, environment or URL. Sessions stay: running requests may end on the old process, up to
+   * `patience` ms, and the new one is told all that the old one had been told.
+   */
+  async respec(
+    spec: ServerSpec,
+    env: Record<string, string>,
+    patience: number,
+  ): Promise<void> {
+    this.spec = spec;
+    this.#options = { ...this.#options, env };
+    this.era = undefined;
+    this.#modern = undefined;
+    this.#backoff.succeed();
+    const spare = this.#spare;
+    this.#spare = undefined;
+    void spare?.close();
+    const renewed = [...this.#relays].map((relay) => {
+      Object.assign(relay.options, this.#limits);
+      // Modern requests go to another process as soon as there is one: each of them stands for itself.
+      if (this.#probes.has(relay)) return this.#retire(relay, patience);
+      return relay.renew(() => this.#leg(relay), patience);
+    });
+    this.#reviveNow?.();
+    await Promise.all(renewed);
+  }
+
+  /** Ends the shared process: the server turned out to speak no version that it could be used with. */
+  async closeShared(): Promise<void> {
+    const shared = this.#shared;
+    this.#shared = this.#sharedReceiver = undefined;
+    const relay = await shared?.catch(() => undefined);
+    if (!relay) return;
+    this.#dropped.add(relay);
+    await relay.close("speaks only versions without initialize");
+  }
+
+  /** Exchanges the shared process for a new one, because it gives no sign of life. */
+  async restartShared(): Promise<void> {
+    const relay = await this.#shared?.catch(() => undefined);
+    await relay?.renew(() => this.#leg(relay), 0);
+  }
+
+  /** It cannot be used, for a reason that no process's end has told. */
+  fault(reason: string): void {
+    this.lastError = reason;
+    this.#backoff.fail();
+    for (const relay of this.#relays) relay.answered = false;
+    this.#setState("failed");
+  }
+
+  /** It has shown that it works. */
+  works(): void {
+    this.#worked();
+  }
+
   /** Where the messages of legacy clients without a session go. Rejects with an error for people. */
   async shared(): Promise<Receiver> {
-    const relay = await this.#sharedRelay();
-    return relay.join({ push() {}, close() {} }, false);
+    const relay = await this.openShared();
+    return this.#sharedReceiver ??= relay.join(
+      { push() {}, close() {} },
+      false,
+    );
   }
 
   /** Where modern requests go; `undefined` where it speaks only legacy versions. Rejects with an error for people. */
-  modern(): Promise<ModernServer | undefined> {
+  modern(): Promise<ModernUpstream | undefined> {
     if (this.era === "legacy") return Promise.resolve(undefined);
-    return this.#modern ??= this.#probe().catch((cause) => {
-      this.#modern = undefined;
-      throw cause;
-    });
+    if (this.#modern) return this.#modern;
+    const forget = () => {
+      if (this.#modern === asked) this.#modern = undefined;
+    };
+    const asked: Promise<ModernUpstream | undefined> = this.#probe(forget)
+      .catch((cause) => {
+        forget();
+        throw cause;
+      });
+    return this.#modern = asked;
+  }
+
+  /** Resolves when nothing runs at it, or when `patience` ms are over. */
+  async drain(patience: number): Promise<void> {
+    const until = performance.now() + patience;
+    const busy = () => [...this.#relays].some((relay) => relay.busy);
+    while (busy() && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   /** Ends everything of it; resolves when no process is left. */
@@ -163,10 +288,10 @@ export class Server {
     clearTimeout(this.#spareTimer);
     clearTimeout(this.#settleTimer);
     clearTimeout(this.#reviveTimer);
-    await Promise.all(
-      [...this.#relays].map((relay) => relay.close("is shutting down")),
-    );
-    await Promise.all([...this.#children].map((child) => child.close()));
+    await Promise.all([
+      ...[...this.#relays].map((relay) => relay.close("is shutting down")),
+      ...[...this.#children].map((child) => child.close()),
+    ]);
   }
 
   // ---- processes ----
@@ -193,7 +318,11 @@ export class Server {
     log.error(
       `${reason}; next try in ${(this.#backoff.wait / 1000).toFixed(1)} s`,
     );
-    this.#setState("failed");
+    // One process of many may fail where the others do what they should.
+    const works = [...this.#relays].some((relay) =>
+      relay.answered && relay.closedReason === ""
+    );
+    if (!works) this.#setState("failed");
   }
 
   #spawn(): Child {
@@ -235,18 +364,16 @@ export class Server {
   }
 
   // Takes the warm child, or starts one.
-  #take(): UpstreamLeg | undefined {
-    if (this.spec.kind === "remote") return undefined;
+  #take(): Child {
     const child = this.#spare ?? this.#spawn();
     this.#spare = undefined;
     clearTimeout(this.#settleTimer);
-    this.#warmLater(50);
     return child;
   }
 
   #warmLater(ms: number): void {
     clearTimeout(this.#spareTimer);
-    if (this.#state !== "closed") {
+    if (this.#state !== "closed" && this.spec.kind === "stdio") {
       this.#spareTimer = setTimeout(() => this.#keepWarm(), ms);
     }
   }
@@ -277,16 +404,29 @@ export class Server {
 
   // ---- relays ----
 
-  #relay(exclusive: boolean, onclosed: (reason: string) => void): Relay {
+  // How long requests may take.
+  get #limits(): { timeoutMs: number; startTimeoutMs: number } {
     const { timeoutMs } = this.spec;
+    return {
+      timeoutMs: timeoutMs ?? 0,
+      startTimeoutMs: timeoutMs ?? START_TIMEOUT,
+    };
+  }
+
+  #relay(exclusive: boolean, onclosed: (reason: string) => void): Relay {
     const relay = new Relay({
       name: this.spec.name,
       exclusive,
       // Whoever has no session cannot be asked anything.
       capabilities: this.isolation === "shared" ? ALL_CAPABILITIES : {},
-      ...timeoutMs === undefined ? {} : { timeoutMs },
-      startTimeoutMs: timeoutMs ?? START_TIMEOUT,
+      ...this.#limits,
       onanswer: () => this.#worked(),
+      ...this.#options.onlistchanged
+        ? { onlistchanged: this.#options.onlistchanged }
+        : {},
+      ...this.#options.onrecovered && !exclusive
+        ? { onrecovered: this.#options.onrecovered }
+        : {},
       onclosed: (reason) => {
         this.#relays.delete(relay);
         onclosed(reason);
@@ -296,35 +436,80 @@ export class Server {
     return relay;
   }
 
-  #attach(relay: Relay, leg: UpstreamLeg | undefined): void {
-    this.#relays.add(relay);
+  // `harmless`: a process that ends without an answer says nothing about the server.
+  #attach(
+    relay: Relay,
+    start: () => Child,
+    harmless = false,
+  ): void {
+    try {
+      this.#relays.add(relay);
+      relay.attach(this.#leg(relay, start, harmless));
+    } catch (cause) {
+      this.#relays.delete(relay);
+      throw cause;
+    }
+  }
+
+  #leg(
+    relay: Relay,
+    start: () => Child = () => this.#spawn(),
+    harmless = false,
+  ): UpstreamLeg {
     if (this.spec.kind === "remote") {
-      return relay.attach(this.#options.connect(this.spec, relay));
+      return this.#options.connect(this.spec, this.#watched(relay));
     }
-    if (!(leg instanceof Child)) {
-      throw new Error(`${this.#called} has no process`);
-    }
+    const child = start();
     const closed = (reason: string) => {
+      // A process that has been replaced may end as it likes.
+      if (!relay.has(child)) return;
       if (relay.closedReason !== "" || this.#state === "closed") {
         return relay.closed(reason);
       }
-      this.lastError = `${this.#called} ${reason}${said(leg)}`;
+      if (harmless && !relay.answered) return relay.closed(reason);
+      this.lastError = `${this.#called} ${reason}${said(child)}`;
       if (!relay.answered) this.#failed(this.lastError);
       else log.error(this.lastError);
       this.restarts++;
       relay.closed(reason);
     };
-    if (leg.reason !== "") return closed(leg.reason);
-    leg.events = {
+    child.events = {
       receive: (frame, about) => relay.receive(frame, about),
       failed: (id, text, code, data) => relay.failed(id, text, code, data),
       lost: (reason, undelivered) => relay.lost(reason, undelivered),
       closed,
     };
-    relay.attach(leg);
+    // It may have ended while it was kept warm, or between its start and now.
+    if (child.reason !== "") queueMicrotask(() => closed(child.reason));
+    return child;
   }
 
-  #sharedRelay(): Promise<Relay> {
+  #watched(relay: Relay): UpstreamEvents {
+    const { onfault } = this.#options;
+    if (!onfault) return relay;
+    return {
+      receive: (frame, about) => relay.receive(frame, about),
+      failed: (id, text, code, data) => {
+        relay.failed(id, text, code, data);
+        if (code === undefined) onfault();
+      },
+      lost: (reason, undelivered) => relay.lost(reason, undelivered),
+      closed: (reason) => relay.closed(reason),
+    };
+  }
+
+  // Ends when nothing runs at it any more, or when `patience` ms are over.
+  async #retire(relay: Relay, patience: number): Promise<void> {
+    relay.endListens();
+    const until = performance.now() + patience;
+    while (relay.busy && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await relay.close("was replaced");
+  }
+
+  /** The relay that all clients without a process of their own share. Rejects with an error for people. */
+  openShared(): Promise<Relay> {
     return this.#shared ??= this.#openShared().catch((cause) => {
       this.#shared = undefined;
       throw cause;
@@ -333,47 +518,46 @@ export class Server {
 
   // deno-lint-ignore require-await -- rejects instead of throwing
   async #openShared(): Promise<Relay> {
-    const relay = this.#relay(false, () => this.#revive(relay));
-    this.#attach(relay, this.#take());
+    let began = performance.now(), quick = 0;
+    const relay = this.#relay(false, () => {
+      quick = performance.now() - began < STEADY ? quick + 1 : 0;
+      const wait = quick < 2 ? 0 : Math.min(30_000, 250 * 2 ** (quick - 2));
+      this.#revive(relay, wait, () => began = performance.now());
+    });
+    this.#attach(relay, () => this.#take());
     return relay;
   }
 
   // A shared server's clients stay: a new process is told what the old one had been told.
-  #revive(relay: Relay): void {
+  #revive(relay: Relay, wait: number, began: () => void): void {
     clearTimeout(this.#reviveTimer);
-    if (this.#state === "closed") return;
-    this.#reviveTimer = setTimeout(() => {
+    if (this.#state === "closed" || this.#dropped.has(relay)) return;
+    this.#reviveNow = () => {
+      clearTimeout(this.#reviveTimer);
+      this.#reviveNow = undefined;
       try {
-        this.#attach(relay, this.#take());
+        began();
+        this.#attach(relay, () => this.#take());
       } catch {
-        this.#revive(relay);
+        this.#revive(relay, 0, began);
       }
-    }, this.#backoff.wait);
+    };
+    this.#reviveTimer = setTimeout(
+      this.#reviveNow,
+      Math.max(wait, this.#backoff.wait),
+    );
   }
 
   // ---- eras ----
 
   // The first thing that the process hears is `server/discover`, in an envelope: a process of an SDK takes its era from
   // the first message, and some legacy ones end at it. So it is never a process that a session waits for.
-  async #probe(): Promise<ModernServer | undefined> {
-    const relay = this.#relay(false, () => {
-      this.#modern = undefined;
-    });
-    this.#attach(
-      relay,
-      this.spec.kind === "remote" ? undefined : this.#spawn(),
-    );
-    const { promise: patience, resolve } = Promise.withResolvers<"legacy">();
-    const timer = setTimeout(() => {
-      const params = {
-        protocolVersion: LATEST_LEGACY,
-        capabilities: {},
-        clientInfo: { name: "mcp-proxy", version },
-      };
-      relay.ask("initialize", params).then(() => resolve("legacy"), () => {});
-    }, PROBE_PATIENCE);
+  async #probe(onclosed: () => void): Promise<ModernUpstream | undefined> {
+    const { spec } = this;
+    const relay = this.#probing(onclosed);
     try {
-      const found = await Promise.race([this.#discover(relay), patience]);
+      const found = await this.#versions(relay);
+      if (this.spec !== spec) throw new Error(`${this.#called} was replaced`);
       if (found === "legacy") {
         this.era = "legacy";
         void relay.close("speaks only legacy versions");
@@ -381,32 +565,87 @@ export class Server {
       }
       this.era = "modern";
       const receiver = relay.join({ push() {}, close() {} }, false);
-      return { receiver, versions: found, tool: toolFinder(relay) };
-    } finally {
-      clearTimeout(timer);
+      return {
+        receiver,
+        relay,
+        envelope: ENVELOPE,
+        discovered: found,
+        versions: versionsOf(found),
+        tool: toolFinder(relay),
+      };
+    } catch (cause) {
+      void relay.close("could not be asked");
+      throw cause;
     }
   }
 
-  async #discover(relay: Relay): Promise<string[] | "legacy"> {
+  #probing(onclosed: () => void): Relay {
+    const relay = this.#relay(false, onclosed);
+    this.#probes.add(relay);
+    this.#attach(
+      relay,
+      () => this.#spawn(),
+      true,
+    );
+    return relay;
+  }
+
+  async #versions(relay: Relay): Promise<Discovered | "legacy"> {
+    const { promise: patience, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(resolve, PROBE_PATIENCE, undefined);
+    const discovered = discover(relay);
+    const early = await Promise.race([discovered, patience]);
+    clearTimeout(timer);
+    if (early) return early;
+    const greeted = this.#greet(relay);
+    return Promise.race([
+      discovered.then((found) => found ?? greeted),
+      greeted,
+    ]);
+  }
+
+  // Silence, or an end, says nothing: the legacy question decides, and if it has to be in a process of its own.
+  async #greet(relay: Relay): Promise<Discovered | "legacy"> {
+    const again = relay.closedReason === ""
+      ? undefined
+      : this.#probing(() => {});
+    const params = {
+      protocolVersion: LATEST_LEGACY,
+      capabilities: {},
+      clientInfo: { name: "mcp-proxy", version },
+    };
     try {
-      const answer = await relay.ask("server/discover", { _meta: ENVELOPE });
-      const { supportedVersions } = answer.value(
-        answer.resultAt,
-        answer.resultEnd,
-      ) as { supportedVersions?: string[] };
-      return Array.isArray(supportedVersions)
-        ? supportedVersions
-        : [LATEST_MODERN];
+      await (again ?? relay).ask("initialize", params);
+      return "legacy";
     } catch (cause) {
       if (
-        relay.closedReason !== "" && this.#children.size === 0 &&
-        !this.#everWorked
-      ) throw cause;
-      return cause instanceof ServerError && isModernError(cause.code)
-        ? [LATEST_MODERN]
-        : "legacy";
+        !again && cause instanceof ServerError && isModernError(cause.code)
+      ) return {};
+      throw cause;
+    } finally {
+      void again?.close("was only asked for its era");
     }
   }
+}
+
+// `undefined` where no answer came: from a server that is gone, or that gave none in its time.
+async function discover(
+  relay: Relay,
+): Promise<Discovered | "legacy" | undefined> {
+  try {
+    const answer = await relay.ask("server/discover", { _meta: ENVELOPE });
+    return answer.value(answer.resultAt, answer.resultEnd) as Discovered;
+  } catch (cause) {
+    if (!(cause instanceof ServerError)) return undefined;
+    return isModernError(cause.code) ? {} : "legacy";
+  }
+}
+
+type Discovered = Record<string, unknown>;
+
+// A server that refused our envelope speaks the era all the same.
+function versionsOf({ supportedVersions }: Discovered): string[] {
+  return Array.isArray(supportedVersions) ? supportedVersions : [LATEST_MODERN];
 }
 
 // Finds a tool in the server's list, which is asked for anew when a name is not in it, but not all the time.

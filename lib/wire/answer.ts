@@ -34,8 +34,12 @@ export interface AnswerOptions {
   statusOf: (errorCode: number) => number;
   /** Takes a message that came before the response and cannot go on its stream, because the client takes none. */
   divert: (bytes: Bytes) => void;
+  /** The headers that the request came with. */
+  asked: Headers;
   /** Called once when the response has been handed over. */
   ondone: () => void;
+  /** Called once when the client has waited for up to a second. */
+  onwait?: () => void;
 }
 
 /** One POST's answer. */
@@ -52,17 +56,26 @@ export class Answer implements Exchange {
   constructor(options: AnswerOptions) {
     this.#options = options;
     this.response = new Promise((resolve) => this.#resolve = resolve);
-    if (!options.open) return;
-    if (options.streamOnly) this.#become(options.open);
-    else {
+    if (options.open && options.streamOnly) this.#become(options.open);
+    else if (options.open || options.onwait) {
       waiting.add(this);
       onBeat(grow);
     }
   }
 
+  /** The headers that the request came with. */
+  get headers(): Headers {
+    return this.#options.asked;
+  }
+
   /** Whether the response has been handed over. */
   get done(): boolean {
     return this.#done;
+  }
+
+  /** Whether it has become a stream. */
+  get streamed(): boolean {
+    return this.#stream !== undefined;
   }
 
   /** Sends a message before the response. */
@@ -92,6 +105,7 @@ export class Answer implements Exchange {
 
   /** Counts a second; becomes a stream when the answer takes long. `false` when it needs no more counting. */
   beat(): boolean {
+    if (this.#seconds === 0) this.#options.onwait?.();
     if (++this.#seconds < PATIENCE) return true;
     if (this.#options.open) this.#become(this.#options.open);
     return false;

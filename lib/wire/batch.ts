@@ -26,6 +26,7 @@ export class Batch {
   part(): Exchange {
     const respond = (bytes: Bytes) => this.#respond(bytes);
     return {
+      headers: this.#answer.headers,
       push: (bytes) => this.#answer.push(bytes),
       respond,
       refuse: respond,

@@ -4,14 +4,9 @@
  *
  * @module
  */
-import {
-  type Bytes,
-  type Frame,
-  isBatch,
-  oneLine,
-  readBatch,
-  readFrame,
-} from "../mcp/frame.ts";
+import { type Bytes, type Frame, readFrame } from "../mcp/frame.ts";
+import { isBatch, readBatch } from "../mcp/parts.ts";
+import { oneLine } from "../mcp/splice.ts";
 import { log, mask } from "../log.ts";
 import type { UpstreamEvents, UpstreamLeg } from "./leg.ts";
 import { Lines, MAX_LINE } from "./lines.ts";
@@ -40,6 +35,12 @@ const DRAIN = 300;
 const MAX_JUNK_LOGGED = 5;
 
 const windows = Deno.build.os === "windows";
+
+/** Children that run. However the program ends, they do not outlive it. */
+const running = new Set<Child>();
+addEventListener("unload", () => {
+  for (const child of running) child.kill();
+});
 
 const nobody: UpstreamEvents = {
   receive() {},
@@ -87,6 +88,7 @@ export class Child implements UpstreamLeg {
     this.#writer = this.#process.stdin.getWriter();
     // A pipe that breaks is told by the end of the process, not here.
     this.#writer.closed.catch(() => {});
+    running.add(this);
     const out = this.#read();
     const err = this.#drain();
     this.ended = this.#end(out, err);
@@ -129,6 +131,11 @@ export class Child implements UpstreamLeg {
   /** Ends it: closes its stdin, then asks, then kills its whole group. Resolves when nothing of it is left. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
+  }
+
+  /** Kills its whole group, and does not wait. */
+  kill(): void {
+    this.#signal("SIGKILL");
   }
 
   async #write(): Promise<void> {
@@ -223,6 +230,7 @@ export class Child implements UpstreamLeg {
       ? `was ended by ${status.signal}`
       : `exited with code ${status.code}`;
     this.#writer.abort().catch(() => {});
+    running.delete(this);
     this.events.closed(this.reason);
   }
 

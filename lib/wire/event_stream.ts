@@ -4,15 +4,18 @@
  *
  * @module
  */
-import { type Bytes, oneLine } from "../mcp/frame.ts";
+import type { Bytes } from "../mcp/frame.ts";
+import { oneLine } from "../mcp/splice.ts";
 import { encode } from "../mcp/message.ts";
 import { onBeat } from "./pulse.ts";
 
 /** What a stream may hold for a client that reads too slowly, in bytes. A single message may be larger. */
 const MAX_UNREAD = 64 * 1024 * 1024;
+/** What is collected before it is sent, in bytes. */
+const PIECE = 64 * 1024;
 /** Seconds between comments on a quiet stream, so that no intermediary closes it. */
 const KEEP_ALIVE = 15;
-/** What one session's store holds at the most: events, bytes, and ms of age. */
+/** What one session's store keeps, in events, bytes, and ms of age; it may hold twice that for a moment. */
 const MAX_EVENTS = 1000, MAX_BYTES = 1024 * 1024, MAX_AGE = 120_000;
 
 /** Headers of every event stream. */
@@ -55,6 +58,8 @@ export class EventStream {
   ongone: () => void = () => {};
   #controller: ReadableStreamDefaultController<Bytes> | undefined;
   #quiet = 0;
+  #unsent: Bytes[] = [];
+  #size = 0;
 
   /** Opens a stream. */
   constructor() {
@@ -71,22 +76,20 @@ export class EventStream {
     return this.#controller !== undefined;
   }
 
-  /** Writes bytes; `false` where the client has gone. */
+  /** Writes bytes; `false` where the client has gone. What is written in one go leaves in one piece. */
   write(bytes: Bytes): boolean {
-    const controller = this.#controller;
-    if (!controller) return false;
-    if ((controller.desiredSize ?? 0) <= 0) {
-      controller.error(new Error("the client reads too slowly"));
-      this.#gone();
-      return false;
-    }
-    controller.enqueue(bytes);
+    if (!this.#controller) return false;
     this.#quiet = 0;
-    return true;
+    this.#unsent.push(bytes);
+    this.#size += bytes.length;
+    if (this.#size >= PIECE) this.#flush();
+    else if (this.#unsent.length === 1) queueMicrotask(() => this.#flush());
+    return this.open;
   }
 
   /** Ends the stream in good order. */
   close(): void {
+    this.#flush();
     const controller = this.#controller;
     if (!controller) return;
     this.#controller = undefined;
@@ -99,12 +102,38 @@ export class EventStream {
     if (++this.#quiet >= KEEP_ALIVE) this.write(COMMENT);
   }
 
+  #flush(): void {
+    const controller = this.#controller, unsent = this.#unsent;
+    if (!controller || unsent.length === 0) return;
+    this.#unsent = [];
+    const size = this.#size;
+    this.#size = 0;
+    if ((controller.desiredSize ?? 0) <= 0) {
+      controller.error(new Error("the client reads too slowly"));
+      return this.#gone();
+    }
+    const [first] = unsent;
+    controller.enqueue(
+      unsent.length === 1 && first ? first : together(unsent, size),
+    );
+  }
+
   #gone(): void {
     if (!this.#controller) return;
     this.#controller = undefined;
     streams.delete(this);
     this.ongone();
   }
+}
+
+function together(parts: readonly Bytes[], size: number): Bytes {
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 const streams = new Set<EventStream>();
@@ -135,17 +164,10 @@ export class EventStore {
   add(stream: number, sequence: number, bytes: Bytes): void {
     this.#events.push({ stream, sequence, bytes, at: performance.now() });
     this.#bytes += bytes.length;
-    let drop = 0;
-    const { length } = this.#events;
-    for (const event of this.#events) {
-      if (
-        drop === length - 1 ||
-        (length - drop <= MAX_EVENTS && this.#bytes <= MAX_BYTES)
-      ) break;
-      this.#bytes -= event.bytes.length;
-      drop++;
-    }
-    if (drop > 0) this.#events.splice(0, drop);
+    // Trimmed in larger steps, because taking from the front of a list costs as much as all of it.
+    if (
+      this.#events.length > 2 * MAX_EVENTS || this.#bytes > 2 * MAX_BYTES
+    ) this.#trim();
   }
 
   /** The events of a stream that came after a sequence number. */
@@ -158,6 +180,21 @@ export class EventStore {
   /** Whether anything of a stream is held. */
   has(stream: number): boolean {
     return this.#events.some((event) => event.stream === stream);
+  }
+
+  // Drops the oldest down to the bounds; the last event stays, however large.
+  #trim(): void {
+    let drop = 0;
+    const { length } = this.#events;
+    for (const event of this.#events) {
+      if (
+        drop === length - 1 ||
+        (length - drop <= MAX_EVENTS && this.#bytes <= MAX_BYTES)
+      ) break;
+      this.#bytes -= event.bytes.length;
+      drop++;
+    }
+    this.#events.splice(0, drop);
   }
 
   /** Drops what is too old. */

@@ -14,8 +14,16 @@ export interface Incoming {
   principal: string;
   /** The path that the server is under, as the client wrote it. */
   base: string;
-  /** Rejects when the client went away before the response was sent. */
-  completed: Promise<void>;
+}
+
+/**
+ * Calls `gone` when the client hangs up before it has been answered, at once where it has done so already; perhaps also
+ * when it has been answered. This costs more than a short call, so it is for those that take long.
+ */
+export function onHangUp(request: Request, gone: () => void): void {
+  const { signal } = request;
+  if (signal.aborted) gone();
+  else signal.addEventListener("abort", gone);
 }
 
 /** Why a body was not read, as the HTTP response that says so. */
@@ -105,6 +113,9 @@ export function unreadable(cause: unknown): Response {
   }
   if (cause instanceof BodyError) {
     return refusal(cause.status, -32600, cause.message);
+  }
+  if (cause instanceof SyntaxError) {
+    return refusal(400, -32700, `Parse error: ${cause.message}`);
   }
   throw cause;
 }

@@ -5,26 +5,37 @@
  * @module
  */
 import { log } from "../log.ts";
-import { CODE, META } from "../mcp/eras.ts";
-import { type Bytes, type Frame, FrameError, isBatch, readBatch, readFrame } from "../mcp/frame.ts";
-import { encode } from "../mcp/message.ts";
-import { encodeHeader, mirroredName } from "../mcp/mirror.ts";
+import { CODE } from "../mcp/eras.ts";
+import { type Bytes, type Frame, FrameError, readFrame } from "../mcp/frame.ts";
+import { isBatch, readBatch } from "../mcp/parts.ts";
 import { EventReader } from "./event_source.ts";
 import { resume, ServerStream } from "./http_stream.ts";
+import { ModernHeaders, POST } from "./modern_headers.ts";
+import type { Reply } from "./http1.ts";
 import type { UpstreamEvents, UpstreamLeg } from "./leg.ts";
 import { Outbox } from "./outbox.ts";
 import { backOff, pause } from "./pause.ts";
-import { jsonRpcError, MAX_ANSWER, mediaType, readBody, type Target, TargetError } from "./target.ts";
-import { ToolHeaders } from "./tool_headers.ts";
+import {
+  discard,
+  MAX_ANSWER,
+  mediaType,
+  readBody,
+  type Target,
+  TargetError,
+} from "./target.ts";
 
 /** A request whose response is not there yet. */
 interface Running {
   readonly id: number;
   readonly frame: Frame;
   readonly bytes: Bytes;
+  /** The headers of the client's own request, and what of them goes on. */
+  readonly headers: Headers | undefined;
+  readonly forwarded: Record<string, string> | undefined;
   readonly stop: AbortController;
-  /** The session in which it was sent. */
+  /** The session in which it was sent: its number here, and whether it has an id. */
   epoch: number;
+  inSession: boolean;
   /** Nothing more is reported about it: its response was, or its failure, or nobody wants either. */
   done: boolean;
   /** It was sent again after the connection broke. */
@@ -37,8 +48,6 @@ const MAX_AWAY = 4000;
 const MAX_GOODBYE = 2000;
 /** How long a stream may stay open after its response, in ms. */
 const MAX_LINGER = 5000;
-/** Pages of tools that are read ahead of a call. */
-const MAX_PAGES = 20;
 
 /** Methods that change nothing when they are run twice. */
 const HARMLESS = new Set([
@@ -64,10 +73,12 @@ export function isHarmless(method: string): boolean {
   return HARMLESS.has(method);
 }
 
-const POST = {
-  "content-type": "application/json",
-  accept: "application/json, text/event-stream",
-};
+// Servers answer 404 for a session that they do not know; some that follow an old example of the SDK answer 400.
+function isForgotten(status: number, error: TargetError): boolean {
+  return status === 404 ||
+    (status === 400 && error.code !== undefined &&
+      /session/i.test(error.message));
+}
 
 /** A remote server over Streamable HTTP. */
 export class HttpClient implements UpstreamLeg {
@@ -78,7 +89,7 @@ export class HttpClient implements UpstreamLeg {
   readonly #running: Map<number, Running> = new Map();
   readonly #tasks: Set<Promise<void>> = new Set();
   readonly #outbox = new Outbox();
-  readonly #tools = new ToolHeaders();
+  readonly #modern: ModernHeaders;
   /** Requests that were sent again in a new session: once is enough. */
   readonly #resent: Set<number> = new Set();
   #legacy: Record<string, string> = POST;
@@ -87,18 +98,17 @@ export class HttpClient implements UpstreamLeg {
   #established = false;
   #forgot = "";
   #stream: ServerStream | undefined;
-  #modern = "";
-  #nextOwn = 1;
   #closing: Promise<void> | undefined;
 
   /** Takes the URL, and who is told what comes. Connects with the first message. */
   constructor(target: Target, events: UpstreamEvents) {
     this.#target = target;
     this.#events = events;
+    this.#modern = new ModernHeaders(target);
   }
 
   /** Sends a message; see {@linkcode UpstreamLeg.send}. */
-  send(bytes: Bytes, frame: Frame, id: number): void {
+  send(bytes: Bytes, frame: Frame, id: number, headers?: Headers): void {
     if (this.#closing) {
       if (id !== 0) {
         this.#events.failed(
@@ -118,8 +128,11 @@ export class HttpClient implements UpstreamLeg {
       id,
       frame,
       bytes,
+      headers,
+      forwarded: this.#target.forwarded(headers, !modern),
       stop: new AbortController(),
-      epoch: this.#epoch,
+      epoch: 0,
+      inSession: false,
       done: false,
       again: false,
     };
@@ -134,7 +147,12 @@ export class HttpClient implements UpstreamLeg {
     running.done = true;
     // In the modern era the end of the stream is the cancellation; before, it means nothing, and a message has to say it.
     if (running.frame.versionAt >= 0) return running.stop.abort();
-    const told = this.#deliver(bytes, "notifications/cancelled", this.#legacy, running.stop.signal);
+    const told = this.#deliver(
+      bytes,
+      "notifications/cancelled",
+      this.#legacy,
+      running.stop.signal,
+    );
     this.#track(told.finally(() => running.stop.abort()));
   }
 
@@ -149,7 +167,14 @@ export class HttpClient implements UpstreamLeg {
     const { id, frame, stop: { signal } } = running;
     try {
       if (this.#outbox.gate) await this.#outbox.gate;
-      const headers = frame.versionAt >= 0 ? await this.#mirror(running) : this.#legacy;
+      running.epoch = this.#epoch;
+      running.inSession = this.#session !== "";
+      const plain = frame.versionAt >= 0
+        ? await this.#modern.of(frame, signal)
+        : this.#legacy;
+      const headers = running.forwarded
+        ? { ...plain, ...running.forwarded }
+        : plain;
       const response = await this.#reach(running, headers);
       const { status } = response;
       if (status !== 200) await this.#other(running, response);
@@ -170,7 +195,7 @@ export class HttpClient implements UpstreamLeg {
     }
   }
 
-  async #answer(running: Running, response: Response): Promise<void> {
+  async #answer(running: Running, response: Reply): Promise<void> {
     const type = mediaType(response);
     if (type === "application/json") {
       return this.#json(running, await readBody(response, MAX_ANSWER));
@@ -178,8 +203,10 @@ export class HttpClient implements UpstreamLeg {
     if (type === "text/event-stream") {
       return await this.#follow(running, response);
     }
-    const text = `${this.#target.shown} answered with ${type || "no content type"}, not with JSON-RPC`;
-    await response.body?.cancel();
+    const text = `${this.#target.shown} answered with ${
+      type || "no content type"
+    }, not with JSON-RPC`;
+    await discard(response);
     this.#unsuitable(running, response.status);
     throw new TargetError(
       "refused",
@@ -192,7 +219,7 @@ export class HttpClient implements UpstreamLeg {
     for (const part of readBatch(bytes)) this.#take(running, part);
   }
 
-  async #follow(running: Running, response: Response): Promise<void> {
+  async #follow(running: Running, response: Reply): Promise<void> {
     const { signal } = running.stop, { body } = response;
     const ondata = (data: Bytes) => this.#json(running, data);
     const events = new EventReader(MAX_ANSWER, ondata);
@@ -247,7 +274,7 @@ export class HttpClient implements UpstreamLeg {
       const { method, versionAt } = running.frame;
       if (versionAt >= 0) {
         if (method === "tools/list" && frame.kind === "result") {
-          ({ frame } = this.#tools.learn(frame));
+          ({ frame } = this.#modern.tools.learn(frame));
         }
       } else if (method === "initialize" && frame.kind === "result") {
         this.#establish(running, frame);
@@ -257,11 +284,11 @@ export class HttpClient implements UpstreamLeg {
   }
 
   /** A request's answer that is none of success. */
-  async #other(running: Running, response: Response): Promise<void> {
+  async #other(running: Running, response: Reply): Promise<void> {
     const { status } = response, { id, frame, epoch } = running;
     const modern = frame.versionAt >= 0;
     if (status < 300) {
-      await response.body?.cancel();
+      await discard(response);
       throw new TargetError(
         "broken",
         `${this.#target.shown} took the request (${status}) and gave no answer`,
@@ -270,7 +297,7 @@ export class HttpClient implements UpstreamLeg {
     const error = await this.#target.refusal(response);
     if (
       !modern && frame.method !== "initialize" &&
-      this.#isForgotten(status, error)
+      running.inSession && isForgotten(status, error)
     ) {
       running.done = true;
       if (!this.#resent.has(id)) return this.#lose(error.message, [id], epoch);
@@ -281,19 +308,11 @@ export class HttpClient implements UpstreamLeg {
       frame.method === "tools/call" && !running.again
     ) {
       running.again = true;
-      this.#tools.clear();
+      this.#modern.tools.clear();
       return await this.#run(running);
     }
     if (error.code === undefined) this.#unsuitable(running, status);
     this.#fail(running, error.message, error);
-  }
-
-  // Servers answer 404 for a session that they do not know; some that follow an old example of the SDK answer 400.
-  #isForgotten(status: number, error: TargetError): boolean {
-    if (this.#session === "") return false;
-    return status === 404 ||
-      (status === 400 && error.code !== undefined &&
-        /session/i.test(error.message));
   }
 
   #unsuitable(running: Running, status: number): void {
@@ -302,6 +321,7 @@ export class HttpClient implements UpstreamLeg {
 
   #fail(running: Running, message: string, error?: TargetError): void {
     running.done = true;
+    this.#resent.delete(running.id);
     this.#events.failed(running.id, message, error?.code, error?.data);
   }
 
@@ -327,7 +347,9 @@ export class HttpClient implements UpstreamLeg {
       this.#running.set(running.id, again);
       return this.#track(this.#run(again));
     }
-    const what = frame.method === "initialize" ? "" : "; it may have run, so it was not sent again";
+    const what = frame.method === "initialize"
+      ? ""
+      : "; it may have run, so it was not sent again";
     this.#fail(
       running,
       `The answer to "${frame.method}" is lost: ${why}${what}`,
@@ -338,7 +360,7 @@ export class HttpClient implements UpstreamLeg {
   async #reach(
     running: Running,
     headers: Record<string, string>,
-  ): Promise<Response> {
+  ): Promise<Reply> {
     const { signal } = running.stop, since = performance.now();
     for (let attempt = 0;; attempt++) {
       try {
@@ -360,89 +382,8 @@ export class HttpClient implements UpstreamLeg {
     bytes: Bytes,
     headers: Record<string, string>,
     signal: AbortSignal,
-  ): Promise<Response> {
+  ): Promise<Reply> {
     return this.#target.request("POST", headers, bytes, signal);
-  }
-
-  // ---- the modern era: headers that mirror the body ----
-
-  async #mirror(running: Running): Promise<Record<string, string>> {
-    const { frame } = running;
-    this.#modern = frame.string(frame.versionAt, frame.versionEnd);
-    const headers: Record<string, string> = {
-      ...POST,
-      "mcp-protocol-version": this.#modern,
-      "mcp-method": encodeHeader(frame.method),
-    };
-    const name = mirroredName(frame);
-    if (name !== undefined) headers["mcp-name"] = encodeHeader(name);
-    if (frame.method === "tools/call") {
-      if (!this.#tools.knows(name ?? "")) {
-        await this.#ask(frame, name ?? "", running.stop.signal);
-      }
-      for (const [header, value] of this.#tools.of(frame)) {
-        headers[header.toLowerCase()] = value;
-      }
-    }
-    return headers;
-  }
-
-  /** Asks for the server's tools in the name of a call whose tool nobody has asked for yet. */
-  async #ask(call: Frame, name: string, signal: AbortSignal): Promise<void> {
-    const { progressToken: _, ...meta } = call.value(
-      call.metaAt,
-      call.metaEnd,
-    ) as Record<string, unknown>;
-    const headers = {
-      ...POST,
-      "mcp-protocol-version": `${meta[META.protocolVersion]}`,
-      "mcp-method": "tools/list",
-    };
-    let cursor: unknown;
-    for (let page = 0; page < MAX_PAGES; page++) {
-      const id = `mcp-proxy-tools-${this.#nextOwn++}`;
-      const params = cursor === undefined ? { _meta: meta } : { cursor, _meta: meta };
-      const body = encode(
-        JSON.stringify({ jsonrpc: "2.0", id, method: "tools/list", params }),
-      );
-      try {
-        const response = await this.#post(body, headers, signal);
-        const answer = response.status === 200 ? await this.#first(response, JSON.stringify(id)) : undefined;
-        await response.body?.cancel().catch(() => {});
-        if (answer?.kind !== "result") break;
-        cursor = this.#tools.learn(answer).nextCursor;
-      } catch (cause) {
-        if (
-          signal.aborted ||
-          (cause instanceof TargetError && cause.failure === "unsent")
-        ) return;
-        log.debug(
-          `${this.#target.shown}: its tools could not be read ahead of a call`,
-          { cause },
-        );
-        break;
-      }
-      if (this.#tools.knows(name) || cursor === undefined) break;
-    }
-    if (!this.#tools.knows(name)) this.#tools.noteAbsent(name);
-  }
-
-  /** The response with this id in an answer. */
-  async #first(response: Response, id: string): Promise<Frame | undefined> {
-    if (mediaType(response) === "application/json") {
-      return readFrame(await readBody(response, MAX_ANSWER));
-    }
-    if (mediaType(response) !== "text/event-stream") return undefined;
-    let found: Frame | undefined;
-    const events = new EventReader(MAX_ANSWER, (data) => {
-      const frame = readFrame(data);
-      if (frame.methodAt < 0 && frame.id === id) found = frame;
-    });
-    for await (const chunk of response.body ?? []) {
-      events.push(chunk);
-      if (found) break;
-    }
-    return found;
   }
 
   // ---- the legacy era: the session ----
@@ -490,7 +431,10 @@ export class HttpClient implements UpstreamLeg {
         });
       }
     };
-    const forgotten = async (response: Response) => this.#isForgotten(response.status, await this.#target.refusal(response));
+    const inSession = this.#session !== "";
+    const forgotten = async (response: Reply) =>
+      inSession &&
+      isForgotten(response.status, await this.#target.refusal(response));
     const stream = new ServerStream(
       this.#target,
       this.#legacy,
@@ -512,7 +456,8 @@ export class HttpClient implements UpstreamLeg {
       // Another request has found out before, and there is a new session already.
       for (const id of undelivered) {
         const running = this.#running.get(id);
-        if (running) this.send(running.bytes, running.frame, id);
+        if (!running) continue;
+        this.send(running.bytes, running.frame, id, running.headers);
       }
       return;
     }
@@ -524,15 +469,11 @@ export class HttpClient implements UpstreamLeg {
   #tell(bytes: Bytes, frame: Frame): void {
     const { method } = frame,
       modern = frame.versionAt >= 0 ||
-        (!this.#established && this.#modern !== "");
+        (!this.#established && this.#modern.version !== "");
     const initialized = method === "notifications/initialized" && !modern;
     const epoch = this.#epoch;
     const added = this.#outbox.add(async (signal) => {
-      const headers = !modern ? this.#legacy : {
-        ...POST,
-        "mcp-protocol-version": this.#modern,
-        ...method === "" ? {} : { "mcp-method": encodeHeader(method) },
-      };
+      const headers = modern ? this.#modern.plain(method) : this.#legacy;
       await this.#deliver(bytes, method, headers, signal);
       if (initialized && epoch === this.#epoch && !this.#closing) {
         this.#listen();
@@ -540,7 +481,9 @@ export class HttpClient implements UpstreamLeg {
     }, initialized);
     if (!added) {
       log.warn(
-        `${this.#target.shown} takes no messages; "${method || "a response"}" is dropped`,
+        `${this.#target.shown} takes no messages; "${
+          method || "a response"
+        }" is dropped`,
       );
     }
   }
@@ -553,14 +496,18 @@ export class HttpClient implements UpstreamLeg {
   ): Promise<void> {
     try {
       const response = await this.#post(bytes, headers, signal);
-      if (response.status < 300) return await response.body?.cancel();
+      if (response.status < 300) return await discard(response);
       const error = await this.#target.refusal(response);
       log.warn(
-        `${this.#target.shown} refused ${method === "" ? "a response" : `"${method}"`}: ${error.message}`,
+        `${this.#target.shown} refused ${
+          method === "" ? "a response" : `"${method}"`
+        }: ${error.message}`,
       );
     } catch (cause) {
       log.warn(
-        `${method === "" ? "A response" : `"${method}"`} is lost: ${cause instanceof Error ? cause.message : cause}`,
+        `${method === "" ? "A response" : `"${method}"`} is lost: ${
+          cause instanceof Error ? cause.message : cause
+        }`,
       );
     }
   }
@@ -584,11 +531,12 @@ export class HttpClient implements UpstreamLeg {
   }
 
   async #goodbye(headers: Record<string, string>): Promise<void> {
-    const stop = new AbortController(),
-      timer = setTimeout(() => stop.abort(), MAX_GOODBYE);
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), MAX_GOODBYE);
     try {
-      await (await this.#target.request("DELETE", headers, null, stop.signal))
-        .body?.cancel();
+      await discard(
+        await this.#target.request("DELETE", headers, null, stop.signal),
+      );
     } catch (cause) {
       log.debug(`${this.#target.shown}: the session could not be ended`, {
         cause,

@@ -5,25 +5,23 @@
  * @module
  */
 import { CODE, LEGACY_VERSIONS } from "../mcp/eras.ts";
-import {
-  type Bytes,
-  type Frame,
-  FrameError,
-  readBatch,
-  readFrame,
-} from "../mcp/frame.ts";
+import { type Bytes, type Frame, FrameError, readFrame } from "../mcp/frame.ts";
+import { readBatch } from "../mcp/parts.ts";
 import { Answer, type AnswerStream } from "./answer.ts";
 import { Batch } from "./batch.ts";
 import { encodeEvent, EventStream, STREAM_HEADERS } from "./event_stream.ts";
-import { accepts, type Incoming, refusal } from "./http.ts";
+import { accepts, type Incoming, onHangUp, refusal } from "./http.ts";
 import type { ClientLeg, Receiver } from "./leg.ts";
 import { onBeat, stopBeat } from "./pulse.ts";
 import { Session } from "./session.ts";
 
 /** What is behind a front: where the messages of a new client go. */
 export interface Backend {
-  /** Joins a client with a session of its own. Rejects with an error for people where the server cannot be reached. */
-  session(leg: ClientLeg): Promise<Receiver>;
+  /**
+   * Joins a client with a session of its own; `principal` is the token that it showed. Rejects with an error for people
+   * where the server cannot be reached.
+   */
+  session(leg: ClientLeg, principal: string): Promise<Receiver>;
   /** Where messages of clients without a session go. Rejects likewise. */
   shared(): Promise<Receiver>;
 }
@@ -41,6 +39,9 @@ const NO_HEADERS: Record<string, string> = {};
 const MAX_BATCH = 100;
 const legacyStatus = (code: number) =>
   code === CODE.unsupportedVersion ? 400 : 200;
+// A server that cannot say hello cannot be reached.
+const openingStatus = (code: number) =>
+  code === CODE.internal ? 503 : legacyStatus(code);
 
 /** One endpoint. */
 export class StreamableFront {
@@ -190,6 +191,8 @@ export class StreamableFront {
   }
 
   async #open(incoming: Incoming, frame: Frame): Promise<Response> {
+    const accept = accepts(incoming.request);
+    if (!accept.json && !accept.stream) return notAcceptable(frame.id);
     if (this.sessions.size >= this.#limits.maxSessions) {
       const text =
         `There are ${this.#limits.maxSessions} sessions already; try again later, or raise --max-sessions`;
@@ -204,7 +207,7 @@ export class StreamableFront {
     session.running++;
     let receiver: Receiver;
     try {
-      receiver = await this.#backend.session(session);
+      receiver = await this.#backend.session(session, incoming.principal);
     } catch (cause) {
       session.close("could not be opened");
       return unavailable(cause, frame.id);
@@ -216,10 +219,21 @@ export class StreamableFront {
     }
     session.receiver = receiver;
     let failed = false;
-    const answer = this.#answer(session, incoming.request, {
-      "mcp-session-id": session.id,
-    });
+    const answer: Answer = this.#answer(
+      session,
+      incoming.request,
+      { "mcp-session-id": session.id },
+      openingStatus,
+      () =>
+        onHangUp(incoming.request, () => {
+          // Nobody has learned of the session, so nobody could ever use or end it.
+          if (!answer.done && !answer.streamed) {
+            session.close("the client went away before it was opened");
+          }
+        }),
+    );
     receiver.request(frame, {
+      headers: answer.headers,
       push: (bytes) => answer.push(bytes),
       respond: (bytes, code) => {
         failed = code !== 0;
@@ -228,12 +242,6 @@ export class StreamableFront {
       },
       refuse: (bytes) => answer.refuse(bytes),
       cancelled: (bytes) => answer.cancelled(bytes),
-    });
-    incoming.completed.catch(() => {
-      // Nobody has learned of the session, so nobody could ever use or end it.
-      if (!answer.done) {
-        session.close("the client went away before it was opened");
-      }
     });
     const response = await answer.response;
     if (answer.done && failed) {
@@ -260,7 +268,7 @@ export class StreamableFront {
     if (frame.kind === "request") {
       const accept = accepts(request);
       if (!accept.json && !accept.stream) return notAcceptable(frame.id);
-      const answer = this.#answer(session, request, NO_HEADERS);
+      const answer = this.#answer(session, request, NO_HEADERS, legacyStatus);
       receiver.request(frame, answer);
       return answer.response;
     }
@@ -273,6 +281,8 @@ export class StreamableFront {
     session: Session,
     request: Request,
     headers: Record<string, string>,
+    statusOf: (errorCode: number) => number,
+    onwait?: () => void,
   ): Answer {
     const accept = accepts(request);
     session.running++;
@@ -280,8 +290,10 @@ export class StreamableFront {
       open: accept.stream ? () => session.answer() : undefined,
       streamOnly: !accept.json,
       headers,
-      statusOf: legacyStatus,
+      statusOf,
       divert: (bytes) => session.push(bytes),
+      asked: request.headers,
+      ...onwait === undefined ? {} : { onwait },
       ondone: () => {
         session.running--;
         session.touch();
@@ -306,6 +318,13 @@ export class StreamableFront {
       );
     }
     const frames = parts.map((part) => readFrame(part));
+    if (!frames.every((frame) => frame.versioned)) {
+      return refusal(
+        400,
+        CODE.invalidRequest,
+        'Invalid request: jsonrpc must be "2.0"',
+      );
+    }
     if (frames.some((frame) => frame.method === "initialize")) {
       return refusal(
         400,
@@ -315,7 +334,10 @@ export class StreamableFront {
     }
     const requests = frames.filter((frame) => frame.kind === "request");
     const batch = requests.length > 0
-      ? new Batch(this.#answer(session, request, NO_HEADERS), requests.length)
+      ? new Batch(
+        this.#answer(session, request, NO_HEADERS, legacyStatus),
+        requests.length,
+      )
       : undefined;
     for (const frame of frames) {
       if (frame.kind === "request") {
@@ -350,16 +372,21 @@ export class StreamableFront {
     if (frame.kind !== "request") return ACCEPTED();
     const accept = accepts(incoming.request);
     if (!accept.json && !accept.stream) return notAcceptable(frame.id);
-    const answer = new Answer({
+    const answer: Answer = new Answer({
       open: accept.stream ? openStream : undefined,
       streamOnly: !accept.json,
       headers: NO_HEADERS,
       statusOf: legacyStatus,
       divert: () => {},
+      asked: incoming.request.headers,
       ondone: () => {},
+      onwait: () =>
+        onHangUp(
+          incoming.request,
+          () => answer.done || receiver.abandon(handle),
+        ),
     });
     const handle = receiver.request(frame, answer);
-    incoming.completed.catch(() => answer.done || receiver.abandon(handle));
     return await answer.response;
   }
 
@@ -405,13 +432,17 @@ export function unavailable(cause: unknown, id?: string): Response {
 }
 
 function agreedVersion(response: Bytes): string {
-  const frame = readFrame(response);
-  const result = frame.value(frame.resultAt, frame.resultEnd) as {
-    protocolVersion?: unknown;
-  };
-  return typeof result.protocolVersion === "string"
-    ? result.protocolVersion
-    : "";
+  try {
+    const frame = readFrame(response);
+    const result = frame.value(frame.resultAt, frame.resultEnd) as {
+      protocolVersion?: unknown;
+    } | null;
+    return typeof result?.protocolVersion === "string"
+      ? result.protocolVersion
+      : "";
+  } catch {
+    return "";
+  }
 }
 
 function notAcceptable(id: string): Response {

@@ -7,8 +7,15 @@
 import { log } from "../log.ts";
 import type { Bytes } from "../mcp/frame.ts";
 import { EventReader } from "./event_source.ts";
+import type { Reply } from "./http1.ts";
 import { backOff, pause } from "./pause.ts";
-import { MAX_ANSWER, mediaType, type Target, TargetError } from "./target.ts";
+import {
+  discard,
+  MAX_ANSWER,
+  mediaType,
+  type Target,
+  TargetError,
+} from "./target.ts";
 
 /** Pause before a stream is opened again, where the server named none, and the longest after failures, in ms. */
 const PAUSE = 1000, MAX_PAUSE = 30_000;
@@ -17,7 +24,7 @@ const MAX_FAILURES = 5, MAX_EMPTY = 60;
 
 /** Feeds a response's body to a reader until it ends. Rejects where it breaks off. */
 export async function drain(
-  body: ReadableStream<Uint8Array> | null,
+  body: AsyncIterable<Uint8Array> | null,
   events: EventReader,
 ): Promise<void> {
   if (!body) return;
@@ -25,7 +32,7 @@ export async function drain(
 }
 
 /** Why a session's stream could not be opened: the status says whether the session is gone. */
-export type Forgotten = (response: Response) => Promise<boolean>;
+export type Forgotten = (response: Reply) => Promise<boolean>;
 
 /** The stream of what belongs to no request; opened again as long as the session lives. */
 export class ServerStream {
@@ -68,7 +75,9 @@ export class ServerStream {
     while (!signal.aborted) {
       const events = new EventReader(MAX_ANSWER, this.#ondata, lastEventId);
       try {
-        const headers = lastEventId === "" ? this.#headers : { ...this.#headers, "last-event-id": lastEventId };
+        const headers = lastEventId === ""
+          ? this.#headers
+          : { ...this.#headers, "last-event-id": lastEventId };
         const response = await target.request("GET", headers, null, signal);
         if (
           response.status === 200 && mediaType(response) === "text/event-stream"
@@ -77,12 +86,12 @@ export class ServerStream {
           failures = 0;
           await drain(response.body, events);
         } else if (response.status >= 500) {
-          await response.body?.cancel();
+          await discard(response);
           failures++;
         } else {
           // Only a stream that has been there before can be gone: many servers have none, and say so in many ways.
           const lost = opened && await this.#forgotten(response);
-          await response.body?.cancel().catch(() => {});
+          await discard(response);
           if (lost) {
             this.#onlost(
               `${target.shown} answered ${response.status} to its event stream`,
@@ -123,7 +132,7 @@ export async function resume(
   ondata: (data: Bytes) => void,
   answered: () => boolean,
   signal: AbortSignal,
-): Promise<Response | undefined> {
+): Promise<Reply | undefined> {
   let { lastEventId, retry } = first;
   for (
     let failures = 0, empty = 0;
@@ -145,7 +154,7 @@ export async function resume(
         response.status !== 200 || mediaType(response) !== "text/event-stream"
       ) {
         if (response.status < 500) return response;
-        await response.body?.cancel();
+        await discard(response);
         failures++;
         continue;
       }

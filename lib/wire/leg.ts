@@ -9,6 +9,8 @@ import type { Bytes, Frame } from "../mcp/frame.ts";
 
 /** The way back to the caller of one request: its own stream, where the transport has one. Bytes are taken at once. */
 export interface Exchange {
+  /** The headers that the request came with, where it came over HTTP. */
+  readonly headers?: Headers | undefined;
   /** Sends a message that belongs to the running request: progress, a log line, a request of the server's. */
   push(bytes: Bytes): void;
   /** Sends the response and ends the exchange. `errorCode` is its JSON-RPC error code, 0 for a result. */
@@ -46,9 +48,10 @@ export interface UpstreamLeg {
   /**
    * Sends a message. `bytes` is what goes out, with ids and tokens of the proxy's own; `frame` is what it was made
    * from, for what the transport has to know of it (method, name, envelope); `id` is the request's id, 0 for anything
-   * else. Never throws: what fails is reported to {@linkcode UpstreamEvents}.
+   * else. `headers` are those of the client's own request, of which only what the user has named may go on. Never throws:
+   * what fails is reported to {@linkcode UpstreamEvents}.
    */
-  send(bytes: Bytes, frame: Frame, id: number): void;
+  send(bytes: Bytes, frame: Frame, id: number, headers?: Headers): void;
   /** The response to request `id` is no longer wanted. `bytes` is the `notifications/cancelled` that says so. */
   cancel(id: number, bytes: Bytes): void;
   /** Ends the leg and everything that it started; resolves when all of it is gone. Never rejects. */

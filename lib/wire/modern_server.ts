@@ -16,7 +16,7 @@ import {
 } from "../mcp/mirror.ts";
 import { Answer } from "./answer.ts";
 import { encodeEvent, EventStream } from "./event_stream.ts";
-import { accepts, type Incoming, refusal } from "./http.ts";
+import { accepts, type Incoming, onHangUp, refusal } from "./http.ts";
 import { unavailable } from "./http_server.ts";
 import type { Receiver } from "./leg.ts";
 
@@ -33,7 +33,7 @@ export interface ModernServer {
 /** What is behind a modern front. */
 export interface ModernBackend {
   /** The modern server; `undefined` where there is one that speaks only legacy versions. Rejects where it cannot be reached. */
-  modern(): Promise<ModernServer | undefined>;
+  modern(principal: string): Promise<ModernServer | undefined>;
 }
 
 const STATUS: Record<number, number | undefined> = {
@@ -76,7 +76,7 @@ export class ModernFront {
     if (wrong) return wrong;
     let server: ModernServer | undefined;
     try {
-      server = await this.#backend.modern();
+      server = await this.#backend.modern(incoming.principal);
     } catch (cause) {
       return unavailable(cause, id);
     }
@@ -128,7 +128,10 @@ export class ModernFront {
       headers: {},
       statusOf,
       divert: () => {},
+      asked: incoming.request.headers,
       ondone: () => {},
+      // Closing the connection is how a client cancels.
+      onwait: () => onHangUp(incoming.request, gone),
     });
     function open() {
       const stream = new EventStream();
@@ -139,8 +142,6 @@ export class ModernFront {
         close: () => stream.close(),
       };
     }
-    // Closing the connection is how a client cancels.
-    incoming.completed.catch(gone);
     handle = receiver.request(frame, answer);
     return answer.response;
   }

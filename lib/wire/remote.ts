@@ -25,7 +25,10 @@ export interface RemoteOptions extends TargetOptions {
  * The leg of a remote server. It connects with the first message, and again when it has to: `closed` is never reported.
  * Throws where the URL is none.
  */
-export function openRemote(options: RemoteOptions, events: UpstreamEvents): UpstreamLeg {
+export function openRemote(
+  options: RemoteOptions,
+  events: UpstreamEvents,
+): UpstreamLeg {
   const target = new Target(options);
   switch (options.transport) {
     case "streamable-http":
@@ -41,6 +44,7 @@ interface Waiting {
   bytes: Bytes;
   frame: Frame;
   id: number;
+  headers: Headers | undefined;
 }
 
 /**
@@ -62,11 +66,11 @@ class AutoClient implements UpstreamLeg {
     this.#events = events;
   }
 
-  send(bytes: Bytes, frame: Frame, id: number): void {
-    if (this.#leg) return this.#leg.send(bytes, frame, id);
+  send(bytes: Bytes, frame: Frame, id: number, headers?: Headers): void {
+    if (this.#leg) return this.#leg.send(bytes, frame, id, headers);
     // A notification before any request has succeeded is about nothing.
     if (this.#closed || (id === 0 && !this.#asking)) return;
-    this.#queue.push({ bytes, frame, id });
+    this.#queue.push({ bytes, frame, id, headers });
     this.#next();
   }
 
@@ -90,61 +94,65 @@ class AutoClient implements UpstreamLeg {
     while (next?.id === 0) next = this.#queue.shift();
     if (!next) return;
     this.#asking = next;
-    if (new URL(this.#target.url).pathname.endsWith("/sse")) this.#trySse(next, "");
-    else this.#tryHttp(next, "");
+    if (new URL(this.#target.url).pathname.endsWith("/sse")) {
+      this.#trySse(next, "");
+    } else this.#tryHttp(next, "");
   }
 
   #tryHttp(asking: Waiting, before: string): void {
     let unsuitable = 0;
     const leg = new HttpClient(this.#target, {
-      ...this.#relayed(() => this.#choose(leg, "Streamable HTTP")),
+      receive: (frame, about) => {
+        this.#choose(leg, "Streamable HTTP");
+        this.#events.receive(frame, about);
+      },
+      lost: (reason, undelivered) => this.#events.lost(reason, undelivered),
+      closed: (reason) => this.#events.closed(reason),
       failed: (id, message, code, data) => {
-        if (this.#leg === leg) return this.#events.failed(id, message, code, data);
+        if (this.#leg === leg) {
+          return this.#events.failed(id, message, code, data);
+        }
         if (code !== undefined) {
           this.#choose(leg, "Streamable HTTP");
           return this.#events.failed(id, message, code, data);
         }
         if (this.#asking !== asking) return;
         void leg.close();
-        if (unsuitable > 0 && before === "") return this.#trySse(asking, message);
-        this.#give(asking, before === "" ? message : `${message}. As HTTP+SSE: ${before}`);
+        if (unsuitable > 0 && before === "") {
+          return this.#trySse(asking, message);
+        }
+        this.#give(
+          asking,
+          before === "" ? message : `${message}; as HTTP+SSE: ${before}`,
+        );
       },
     });
-    leg.onunsuitable = (_, status) => unsuitable = [200, 400, 404, 405].includes(status) ? status : 0;
+    leg.onunsuitable = (_, status) =>
+      unsuitable = [200, 400, 404, 405].includes(status) ? status : 0;
     this.#trying = leg;
-    leg.send(asking.bytes, asking.frame, asking.id);
+    leg.send(asking.bytes, asking.frame, asking.id, asking.headers);
   }
 
   #trySse(asking: Waiting, before: string): void {
-    const leg = new SseClient(this.#target, {
-      ...this.#relayed(() => this.#choose(leg, "HTTP+SSE")),
-      failed: (id, message, code, data) => this.#events.failed(id, message, code, data),
-    });
+    const leg = new SseClient(this.#target, this.#events);
     this.#trying = leg;
     leg.open().then(() => {
       if (this.#asking !== asking) return void leg.close();
       this.#choose(leg, "HTTP+SSE");
-      leg.send(asking.bytes, asking.frame, asking.id);
+      leg.send(asking.bytes, asking.frame, asking.id, asking.headers);
       this.#flush();
     }, (cause) => {
       void leg.close();
       if (this.#asking !== asking) return;
       const why = cause instanceof Error ? cause.message : String(cause);
-      if (before === "" && cause?.failure === "refused") return this.#tryHttp(asking, why);
-      this.#give(asking, before === "" ? why : `${before}. As HTTP+SSE: ${why}`);
+      if (before === "" && cause?.failure === "refused") {
+        return this.#tryHttp(asking, why);
+      }
+      this.#give(
+        asking,
+        before === "" ? why : `${before}; as HTTP+SSE: ${why}`,
+      );
     });
-  }
-
-  #relayed(choose: () => void): Omit<UpstreamEvents, "failed"> {
-    const events = this.#events;
-    return {
-      receive: (frame, about) => {
-        if (!this.#leg) choose();
-        events.receive(frame, about);
-      },
-      lost: (reason, undelivered) => events.lost(reason, undelivered),
-      closed: (reason) => events.closed(reason),
-    };
   }
 
   /** The server has shown what it speaks. */
@@ -158,7 +166,9 @@ class AutoClient implements UpstreamLeg {
   }
 
   #flush(): void {
-    for (const { bytes, frame, id } of this.#queue.splice(0)) this.#leg?.send(bytes, frame, id);
+    for (const { bytes, frame, id, headers } of this.#queue.splice(0)) {
+      this.#leg?.send(bytes, frame, id, headers);
+    }
   }
 
   /** The question could not be answered: the request fails, and the next one asks again. */

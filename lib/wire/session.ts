@@ -23,6 +23,8 @@ export function randomId(): string {
 export class SessionStream implements AnswerStream {
   /** Its number in the session. */
   readonly number: number;
+  /** The last event that a connection has taken. */
+  taken = 0;
   #sequence = 0;
   #sink: EventStream | undefined;
   #session: Session;
@@ -35,7 +37,7 @@ export class SessionStream implements AnswerStream {
 
   /** The body of the connection that is attached. */
   get body(): ReadableStream<Bytes> {
-    return this.attach().body;
+    return (this.#sink ?? this.attach()).body;
   }
 
   /** Whether a client is connected. */
@@ -49,6 +51,7 @@ export class SessionStream implements AnswerStream {
     const sink = this.#sink = new EventStream();
     sink.ongone = () => this.#session.touch();
     for (const event of missed) sink.write(event);
+    this.taken = this.#sequence;
     return sink;
   }
 
@@ -63,7 +66,7 @@ export class SessionStream implements AnswerStream {
     const sequence = ++this.#sequence;
     const event = encodeEvent(bytes, `${this.number}-${sequence}`);
     this.#session.store.add(this.number, sequence, event);
-    this.#sink?.write(event);
+    if (this.#sink?.write(event)) this.taken = sequence;
   }
 
   /** Ends the stream in good order. */
@@ -95,7 +98,6 @@ export class Session implements ClientLeg {
   #next = 1;
   #closed = false;
   #general: SessionStream;
-  #delivered = false;
 
   /** Makes a session. */
   constructor(principal: string) {
@@ -151,10 +153,7 @@ export class Session implements ClientLeg {
     if (lastEventId !== null && number === undefined) return undefined;
     const stream = Number(number ?? 0);
     // Without an id, what was kept while nobody listened is delivered once.
-    const from = sequence === undefined && this.#delivered
-      ? Infinity
-      : Number(sequence ?? 0);
-    if (stream === 0) this.#delivered = true;
+    const from = Number(sequence ?? this.#general.taken);
     const missed = this.store.after(stream, from);
     const running = this.streams.get(stream);
     if (running) return running.attach(missed).body;

@@ -4,14 +4,8 @@
  * @module
  */
 import { CODE } from "../mcp/eras.ts";
-import {
-  type Bytes,
-  type Frame,
-  FrameError,
-  isBatch,
-  readBatch,
-  readFrame,
-} from "../mcp/frame.ts";
+import { type Bytes, type Frame, FrameError, readFrame } from "../mcp/frame.ts";
+import { isBatch, readBatch } from "../mcp/parts.ts";
 import { encode, errorResponse } from "../mcp/message.ts";
 import { encodeEvent, EventStream, STREAM_HEADERS } from "./event_stream.ts";
 import type { Incoming } from "./http.ts";
@@ -35,11 +29,17 @@ export class SseSession implements ClientLeg {
   /** The way back of all its requests. */
   readonly exchange: Exchange;
 
-  /** Opens a session. */
-  constructor(principal: string) {
+  /** Opens a session; `headers` are those of its stream's request. */
+  constructor(principal: string, headers: Headers) {
     this.principal = principal;
     const send = (bytes: Bytes) => this.push(bytes);
-    this.exchange = { push: send, respond: send, refuse: send, cancelled() {} };
+    this.exchange = {
+      headers,
+      push: send,
+      respond: send,
+      refuse: send,
+      cancelled() {},
+    };
     this.stream.ongone = () => this.#end();
   }
 
@@ -85,7 +85,8 @@ export class SseFront {
         ),
       );
     }
-    const session = new SseSession(incoming.principal);
+    const { principal, request } = incoming;
+    const session = new SseSession(principal, request.headers);
     this.sessions.set(session.id, session);
     let gone = false;
     session.onclose = () => {
@@ -93,7 +94,10 @@ export class SseFront {
       this.sessions.delete(session.id);
     };
     try {
-      session.receiver = await this.#backend.session(session);
+      session.receiver = await this.#backend.session(
+        session,
+        incoming.principal,
+      );
     } catch (cause) {
       session.close();
       return unavailable(cause);
@@ -134,6 +138,9 @@ export class SseFront {
       const frames = isBatch(body)
         ? readBatch(body).map((part) => readFrame(part))
         : [readFrame(body)];
+      if (!frames.every((frame) => frame.versioned)) {
+        throw new FrameError(-32600, 'jsonrpc must be "2.0"', frames[0]?.id);
+      }
       for (const frame of frames) deliver(receiver, session, frame);
     } catch (cause) {
       if (!(cause instanceof FrameError)) throw cause;

@@ -4,7 +4,9 @@
  * @module
  */
 import { log } from "../log.ts";
-import { type Bytes, FrameError, isBatch, oneLine, readBatch, readFrame } from "../mcp/frame.ts";
+import { type Bytes, FrameError, readFrame } from "../mcp/frame.ts";
+import { isBatch, readBatch } from "../mcp/parts.ts";
+import { oneLine } from "../mcp/splice.ts";
 import { CODE } from "../mcp/eras.ts";
 import { errorResponse } from "../mcp/message.ts";
 import type { ClientLeg, Exchange, Receiver } from "./leg.ts";
@@ -51,7 +53,12 @@ export class Stdio implements ClientLeg {
     this.#pipes = pipes;
     const write = (bytes: Bytes) => this.#write(bytes);
     // A cancelled request has no response (MCP, cancellation), so there is nothing to say.
-    this.#exchange = { push: write, respond: write, refuse: write, cancelled() {} };
+    this.#exchange = {
+      push: write,
+      respond: write,
+      refuse: write,
+      cancelled() {},
+    };
   }
 
   /** Sends a message that belongs to no running request. */
@@ -72,9 +79,19 @@ export class Stdio implements ClientLeg {
    * does not read any more. Never rejects.
    */
   async run(receiver: Receiver): Promise<void> {
-    const lines = new Lines(MAX_LINE, (line) => this.#line(line, receiver), () => {
-      this.#write(errorResponse(undefined, CODE.invalidRequest, `Invalid request: a line of more than ${MAX_LINE} bytes`));
-    });
+    const lines = new Lines(
+      MAX_LINE,
+      (line) => this.#line(line, receiver),
+      () => {
+        this.#write(
+          errorResponse(
+            undefined,
+            CODE.invalidRequest,
+            `Invalid request: a line of more than ${MAX_LINE} bytes`,
+          ),
+        );
+      },
+    );
     const reader = this.#pipes.input.getReader();
     const { signal } = this.#ended;
     const stop = () => void reader.cancel().catch(() => {});
@@ -138,14 +155,20 @@ export class Stdio implements ClientLeg {
       line = oneLine(bytes);
     } catch (cause) {
       const { id, kind } = readFrame(bytes);
-      if (kind !== "result" && kind !== "error") return log.warn(`A message that is no JSON is dropped: ${cause}`);
+      if (kind !== "result" && kind !== "error") {
+        return log.warn(`A message that is no JSON is dropped: ${cause}`);
+      }
       line = errorResponse(
         id,
         CODE.internal,
-        `The server's answer is no JSON: ${cause instanceof Error ? cause.message : cause}`,
+        `The server's answer is no JSON: ${
+          cause instanceof Error ? cause.message : cause
+        }`,
       );
     }
-    if (this.#unwritten > MAX_UNWRITTEN) return this.close(`the client has left ${this.#unwritten} bytes unread`);
+    if (this.#unwritten > MAX_UNWRITTEN) {
+      return this.close(`the client has left ${this.#unwritten} bytes unread`);
+    }
     this.#queue.push(line);
     this.#unwritten += line.length + 1;
     this.#writing ??= this.#pump();
@@ -170,13 +193,22 @@ export class Stdio implements ClientLeg {
         }
       }
     } catch (cause) {
-      this.close(`stdout cannot be written: ${cause instanceof Error ? cause.message : cause}`);
+      this.close(
+        `stdout cannot be written: ${
+          cause instanceof Error ? cause.message : cause
+        }`,
+      );
     } finally {
       this.#writing = undefined;
     }
   }
 
-  async #flush(queue: Bytes[], from: number, to: number, size: number): Promise<void> {
+  async #flush(
+    queue: Bytes[],
+    from: number,
+    to: number,
+    size: number,
+  ): Promise<void> {
     const all = new Uint8Array(size);
     let at = 0;
     for (let i = from; i < to; i++) {
@@ -186,7 +218,9 @@ export class Stdio implements ClientLeg {
       at += line.length;
       all[at++] = LINE_BREAK;
     }
-    for (let written = 0; written < size;) written += await this.#pipes.write(all.subarray(written));
+    for (let written = 0; written < size;) {
+      written += await this.#pipes.write(all.subarray(written));
+    }
     this.#unwritten -= size;
   }
 }

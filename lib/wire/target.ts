@@ -5,13 +5,14 @@
  */
 import { log, maskUrl } from "../log.ts";
 import { type Bytes, readFrame } from "../mcp/frame.ts";
+import { ConnectError, type Reply, type Request1 } from "./http1.ts";
 import { pause } from "./pause.ts";
 
 /** Answers and events of more bytes than this are not read. */
 export const MAX_ANSWER = 128 * 1024 * 1024;
 
-/** The part of `fetch` that is needed; another one is used where certificates must not be checked. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+/** Makes a request, and no second one by itself. Throws a {@linkcode ConnectError} where nothing was sent. */
+export type Fetch = (url: string, request: Request1) => Promise<Reply>;
 
 /** What proves who we are, where that changes as time goes by. */
 export interface Credential {
@@ -29,8 +30,10 @@ export interface TargetOptions {
   headers: Record<string, string>;
   /** Gives the `Authorization` header; stands above one in `headers`. */
   credential?: Credential;
-  /** Used in place of `fetch`. */
-  fetch?: Fetch;
+  /** How requests are made; see `openTrust`. */
+  fetch: Fetch;
+  /** Names, in lower case, of headers of clients that go on to the server. */
+  forward?: () => readonly string[];
   /** What people are told to do when the server wants other credentials. */
   authRemedy?: string;
 }
@@ -71,7 +74,8 @@ const MAX_RETRY_AFTER = 5000, MAX_RETRIES = 2;
 /** What is read of an error's body. */
 const MAX_ERROR_BODY = 1024 * 1024;
 
-const REMEDY = "give a token with --api-access-token, API_ACCESS_TOKEN or --headers Authorization";
+const REMEDY =
+  "give a token with --api-access-token, API_ACCESS_TOKEN or --headers Authorization";
 
 /** One remote server. */
 export class Target {
@@ -83,6 +87,8 @@ export class Target {
   readonly #credential: Credential | undefined;
   readonly #fetch: Fetch;
   readonly #authRemedy: string;
+  readonly #forward: () => readonly string[];
+  #carried: Record<string, string> = {};
   #extra: Record<string, string> | undefined;
   #authorization = "";
   #merged: Record<string, string> = {};
@@ -94,15 +100,18 @@ export class Target {
       this.#headers[name.toLowerCase()] = value;
     }
     if (url.username !== "" || url.password !== "") {
-      const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+      const pair = `${decodeURIComponent(url.username)}:${
+        decodeURIComponent(url.password)
+      }`;
       this.#headers["authorization"] ??= `Basic ${btoa(pair)}`;
       url.username = url.password = "";
     }
     url.hash = "";
     this.url = url.href;
     this.#credential = options.credential;
-    this.#fetch = options.fetch ?? fetch;
+    this.#fetch = options.fetch;
     this.#authRemedy = options.authRemedy ?? REMEDY;
+    this.#forward = options.forward ?? (() => []);
   }
 
   /** The URL as people may see it. */
@@ -121,22 +130,23 @@ export class Target {
     body: Bytes | null,
     signal: AbortSignal,
     to: string = this.url,
-  ): Promise<Response> {
+  ): Promise<Reply> {
     let renewed = false;
     for (let redirects = 0, retries = 0;;) {
       let authorization = "";
       if (this.#credential) {
         const header = this.#credential.header();
-        authorization = typeof header === "string" ? header : await this.#obtain(header);
+        authorization = typeof header === "string"
+          ? header
+          : await this.#obtain(header);
       }
       const headers = this.#merge(extra, authorization);
-      let response: Response;
+      let response: Reply;
       try {
         response = await this.#fetch(to, {
           method,
           headers,
           body,
-          redirect: "manual",
           signal,
         });
       } catch (cause) {
@@ -152,18 +162,18 @@ export class Target {
         status === 401 && !renewed && this.#credential?.refused(authorization)
       ) {
         renewed = true;
-        await response.body?.cancel();
+        await discard(response);
       } else if (
         status >= 301 && status <= 308 && status !== 303 &&
-        response.headers.has("location")
+        response.headers.get("location") !== null
       ) {
         to = this.#redirect(response, to, ++redirects);
-        await response.body?.cancel();
+        await discard(response);
       } else if (
         (status === 429 || status === 503) && retries++ < MAX_RETRIES &&
         retryAfter(response) <= MAX_RETRY_AFTER
       ) {
-        await response.body?.cancel();
+        await discard(response);
         await pause(retryAfter(response), signal);
       } else return response;
     }
@@ -180,6 +190,28 @@ export class Target {
     }
   }
 
+  /**
+   * What of a client's headers goes on to the server. In a `session` it also goes with what is sent in no request's name
+   * from now on.
+   */
+  forwarded(
+    headers: Headers | undefined,
+    session: boolean,
+  ): Record<string, string> | undefined {
+    const names = headers ? this.#forward() : [];
+    if (!headers || names.length === 0) return undefined;
+    const found: Record<string, string> = {};
+    for (const name of names) {
+      const value = headers.get(name);
+      if (value !== null) found[name] = value;
+    }
+    if (session) {
+      this.#extra = undefined;
+      this.#carried = found;
+    }
+    return found;
+  }
+
   #merge(
     extra: Record<string, string>,
     authorization: string,
@@ -187,17 +219,21 @@ export class Target {
     if (extra === this.#extra && authorization === this.#authorization) {
       return this.#merged;
     }
-    const merged = { ...this.#headers, ...extra };
+    const merged = { ...this.#headers, ...this.#carried, ...extra };
     if (authorization !== "") merged["authorization"] = authorization;
     this.#extra = extra;
     this.#authorization = authorization;
     return this.#merged = merged;
   }
 
-  #redirect(response: Response, from: string, redirects: number): string {
+  #redirect(response: Reply, from: string, redirects: number): string {
     const location = response.headers.get("location") ?? "";
-    const to = URL.canParse(location, from) ? new URL(location, from) : undefined;
-    const what = `${maskUrl(from)} redirects (${response.status}) to ${maskUrl(to?.href ?? location)}`;
+    const to = URL.canParse(location, from)
+      ? new URL(location, from)
+      : undefined;
+    const what = `${maskUrl(from)} redirects (${response.status}) to ${
+      maskUrl(to?.href ?? location)
+    }`;
     if (!to || to.origin !== new URL(from).origin) {
       throw new TargetError(
         "refused",
@@ -210,40 +246,30 @@ export class Target {
         `${what}, the redirect number ${redirects}; give the URL at its end`,
       );
     }
-    // Where the resource has moved for good, the next request need not ask again.
-    if (
-      from === this.url && (response.status === 301 || response.status === 308)
-    ) this.url = to.href;
+    // Where the resource has moved for good, or only the slash at the end was wrong, the next request need not ask again.
+    const lasting = response.status === 301 || response.status === 308 ||
+      sameButSlash(from, to.href);
+    if (from === this.url && lasting) this.url = to.href;
     return to.href;
   }
 
   #unreachable(cause: unknown, to: string): TargetError {
-    const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : "";
-    const text = `${cause instanceof Error ? cause.message : cause} ${inner}`;
-    const at = text.indexOf("client error (Connect)");
-    if (at >= 0) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    if (cause instanceof ConnectError) {
       return new TargetError(
         "unsent",
-        `Cannot reach ${maskUrl(to)}: ${connectFault(text.slice(at + 22))}`,
-      );
-    }
-    const plain = (inner || text).replace(/^.*client error \(\w+\):? */s, "")
-      .replace(/^TypeError: /, "").trim();
-    if (/ports? .* (?:is|are) blocked/i.test(text)) {
-      return new TargetError(
-        "refused",
-        `Cannot reach ${maskUrl(to)}: ${plain}`,
+        `Cannot reach ${maskUrl(to)}: ${connectFault(why)}`,
       );
     }
     return new TargetError(
       "broken",
-      `The connection to ${maskUrl(to)} broke: ${plain}`,
+      `The connection to ${maskUrl(to)} broke: ${why}`,
     );
   }
 
   /** Makes an error of a response that is none of success; reads its body. */
   async refusal(
-    response: Response,
+    response: Reply,
     to: string = this.url,
   ): Promise<TargetError> {
     const { status } = response, url = maskUrl(to);
@@ -258,7 +284,9 @@ export class Target {
     if (said && status !== 401 && status !== 403) {
       return new TargetError("refused", said.message, said.code, said.data);
     }
-    const reason = `${status}${response.statusText === "" ? "" : ` ${response.statusText}`}`;
+    const reason = `${status}${
+      response.statusText === "" ? "" : ` ${response.statusText}`
+    }`;
     if (status === 401 || status === 403) {
       const why = said ? `: ${said.message}` : "";
       return new TargetError(
@@ -284,7 +312,7 @@ export class Target {
 }
 
 /** The media type of a response, in lower case and without parameters; `""` where there is none. */
-export function mediaType(response: Response): string {
+export function mediaType(response: Reply): string {
   const type = response.headers.get("content-type");
   if (type === null) return "";
   // What nearly all servers send needs no work.
@@ -294,7 +322,7 @@ export function mediaType(response: Response): string {
 
 /** Reads a body of at most `limit` bytes; throws a {@linkcode TargetError} where it is longer or breaks. */
 export async function readBody(
-  response: Response,
+  response: Reply,
   limit: number,
 ): Promise<Bytes> {
   const length = response.headers.get("content-length");
@@ -322,10 +350,23 @@ export async function readBody(
   } catch (cause) {
     throw new TargetError(
       "broken",
-      `the answer broke off (${cause instanceof Error ? cause.message : cause})`,
+      `the answer broke off (${
+        cause instanceof Error ? cause.message : cause
+      })`,
     );
   }
   throw new TargetError("broken", `the answer is larger than ${limit} bytes`);
+}
+
+/** Done with a response: its connection is kept where the rest is short, and closed where it is a stream. */
+export async function discard(response: Reply): Promise<void> {
+  try {
+    if (mediaType(response) === "text/event-stream") {
+      await response.body?.cancel();
+    } else await readBody(response, MAX_ERROR_BODY);
+  } catch (cause) {
+    log.debug("the rest of a response could not be read", { cause });
+  }
 }
 
 /** The error that a body holds, if it is a JSON-RPC error at all, whatever its id. */
@@ -347,10 +388,17 @@ export function jsonRpcError(
   }
 }
 
-function retryAfter(response: Response): number {
+/** Whether two URLs are the same but for a slash at the end of the path. */
+export function sameButSlash(a: string, b: string): boolean {
+  return a.replace(/\/(?=$|\?)/, "") === b.replace(/\/(?=$|\?)/, "");
+}
+
+function retryAfter(response: Reply): number {
   const value = response.headers.get("retry-after");
   if (value === null) return Infinity;
-  const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  const ms = /^\d+(?:\.\d+)?$/.test(value.trim())
+    ? Number(value) * 1000
+    : Date.parse(value) - Date.now();
   return Number.isNaN(ms) ? Infinity : Math.max(0, ms);
 }
 
@@ -363,14 +411,18 @@ function excerpt(type: string, body: Bytes): string {
   return text === "" ? "" : ` ("${text}")`;
 }
 
-function connectFault(text: string): string {
-  if (/certificate|UnknownIssuer/i.test(text)) {
-    return `its certificate is not trusted (${text.replace(/^[: ]+/, "")}); name the CA with --ca FILE, or --no-verify-ssl`;
+/** Why there is no connection, for people, from the message of a {@linkcode ConnectError}. */
+export function connectFault(text: string): string {
+  if (/certificate/i.test(text)) {
+    return `its certificate is not trusted (${text}); name the CA with --ca FILE, or --no-verify-ssl`;
+  }
+  if (/^proxy /.test(text)) {
+    return `${text}; is HTTP_PROXY or HTTPS_PROXY right?`;
   }
   if (/refused/i.test(text)) {
     return "connection refused; is the server running?";
   }
   if (/dns|lookup/i.test(text)) return "no such host; is the name right?";
   if (/timed? ?out/i.test(text)) return "no answer; is the address right?";
-  return text.replace(/^[: ]+/, "");
+  return text;
 }

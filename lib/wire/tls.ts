@@ -5,31 +5,45 @@
  */
 import type { TlsTrust } from "../cli/tls_flags.ts";
 import { log } from "../log.ts";
+import { checkedSockets, dialer, type Sockets } from "./dial.ts";
+import { Http1Client } from "./http1.ts";
 import type { Fetch } from "./target.ts";
 
 /** A way to make requests, and what has to be closed after the last one. */
 export interface Trust {
-  /** Makes a request; `undefined` where plain `fetch` does. */
-  readonly fetch: Fetch | undefined;
-  /** Closes its idle connections. */
+  /** Makes a request. */
+  readonly fetch: Fetch;
+  /** Closes its connections. */
   close(): void;
 }
 
 /**
- * The way to make requests that the flags ask for. Throws where a PEM file cannot be read or holds no certificate.
- * `proxy` gives the proxy for a URL, for where `fetch` does not see to it.
+ * The way to make requests that the flags ask for, through the proxy that the environment names. Throws where a PEM file
+ * cannot be read or holds no certificate.
  */
-export async function openTrust(trust: TlsTrust, env: (name: string) => string | undefined): Promise<Trust> {
-  if (!trust.verify) {
-    log.warn("Certificates are not checked: whoever is in between can read and change everything");
-    const { InsecureClient } = await import("./insecure.ts");
-    const client = new InsecureClient(env);
-    return { fetch: (url, init) => client.fetch(url, init), close: () => client.close() };
-  }
-  if (trust.caFiles.length === 0) return { fetch: undefined, close() {} };
+export async function openTrust(
+  trust: TlsTrust,
+  env: (name: string) => string | undefined,
+): Promise<Trust> {
   const caCerts = await Promise.all(trust.caFiles.map(readPem));
-  const client = Deno.createHttpClient({ caCerts });
-  return { fetch: (url, init) => fetch(url, { ...init, client }), close: () => client.close() };
+  const client = new Http1Client(
+    dialer(
+      trust.verify ? checkedSockets(caCerts) : await uncheckedSockets(),
+      env,
+    ),
+  );
+  return {
+    fetch: (url, request) => client.fetch(url, request),
+    close: () => client.close(),
+  };
+}
+
+async function uncheckedSockets(): Promise<Sockets> {
+  log.warn(
+    "Certificates are not checked: whoever is in between can read and change everything",
+  );
+  const { unchecked } = await import("./unchecked.ts");
+  return unchecked;
 }
 
 async function readPem(file: string): Promise<string> {
@@ -37,8 +51,14 @@ async function readPem(file: string): Promise<string> {
   try {
     pem = await Deno.readTextFile(file);
   } catch (cause) {
-    const why = cause instanceof Deno.errors.NotFound ? "there is no such file" : cause instanceof Error ? cause.message : cause;
-    throw new Error(`Cannot read the certificates in "${file}": ${why}; give a PEM file`);
+    const why = cause instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : cause instanceof Error
+      ? cause.message
+      : cause;
+    throw new Error(
+      `Cannot read the certificates in "${file}": ${why}; give a PEM file`,
+    );
   }
   if (!/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/.test(pem)) {
     throw new Error(`"${file}" holds no certificate; give a PEM file`);

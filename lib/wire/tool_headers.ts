@@ -6,7 +6,12 @@
  */
 import { log } from "../log.ts";
 import { type Bytes, type Frame, readFrame } from "../mcp/frame.ts";
-import { encodeHeader, type MirroredParameter, mirroredParameters, mirroredValue } from "../mcp/mirror.ts";
+import {
+  encodeHeader,
+  type MirroredParameter,
+  mirroredParameters,
+  mirroredValue,
+} from "../mcp/mirror.ts";
 
 /** How many tools of one server are remembered. */
 const MAX_TOOLS = 8192;
@@ -64,7 +69,9 @@ export class ToolHeaders {
         invalid.push(i);
       } else this.#note(tool.name, parameters);
     }
-    const frame = invalid.length === 0 ? answer : readFrame(without(answer, invalid));
+    const frame = invalid.length === 0
+      ? answer
+      : readFrame(without(answer, invalid));
     return { frame, nextCursor: result?.nextCursor };
   }
 

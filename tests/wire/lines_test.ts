@@ -64,4 +64,3 @@ Deno.test("a line of 50 MB in small chunks takes linear time", () => {
   assertEquals(size, 50 * 1024 * 1024);
   assertEquals(performance.now() - begin < 2000, true);
 });
-

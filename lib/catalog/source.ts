@@ -1,0 +1,479 @@
+import { type Era, LATEST_LEGACY, META } from "../mcp/eras.ts";
+import { type Frame, readFrame } from "../mcp/frame.ts";
+import * as message from "../mcp/message.ts";
+import { log } from "../log.ts";
+import type { Client } from "../relay/client.ts";
+import { type Relay, ServerError } from "../relay/relay.ts";
+import type { ModernUpstream, Server } from "../upstream/server.ts";
+import { version } from "../version.ts";
+import { pause } from "../wire/pause.ts";
+import { by, GRACE, ListCache } from "./list_cache.ts";
+import {
+  fetchList,
+  KINDS,
+  type Listing,
+  type ListKind,
+  LISTS,
+  NONE,
+} from "./lists.ts";
+
+import { textOf } from "./rewrite.ts";
+
+/** What the user wants of a server in the catalog. */
+export interface SourceOptions {
+  /** The tokens that open it; none for everybody. */
+  authTokens: readonly string[];
+  /** Whether its names are put behind its own. */
+  prefix: boolean;
+  /** Which of its tools there are. */
+  allows: (tool: string) => boolean;
+  /** Headers of clients, in lower case, that go on to it. */
+  forwardHeaders: readonly string[];
+}
+
+/** What a server said of itself. */
+export interface Profile {
+  /** Its capabilities. */
+  capabilities: Record<string, unknown>;
+  /** Its instructions, or `""`. */
+  instructions: string;
+}
+
+/** How long a server may take to answer a ping, in ms. */
+const PING_TIMEOUT = 5000;
+/** Shortest wait between two tries, in ms. */
+const LEAST_PAUSE = 500;
+
+/** One server of a catalog: comes up by itself, says what it offers, and keeps that at hand. */
+export class Source {
+  /** The server. */
+  readonly server: Server;
+  /** What the user wants of it. */
+  options: SourceOptions;
+  /** What it said to `initialize`; `undefined` until it did, and where it speaks only modern versions. */
+  legacy: Profile | undefined;
+  /** It as modern clients see it; `undefined` until one of them came. */
+  modern: ModernUpstream | undefined;
+  /** Settles when it has come up for the first time, or failed to. */
+  readonly first: Promise<boolean>;
+  /** Called when one of its lists may have changed. */
+  onchange: (kind: ListKind) => void = () => {};
+  /** Called when it has come up, or come back with other tools. */
+  onup: (tools: readonly string[], ms: number) => void = () => {};
+
+  #lists = new ListCache((kind) => this.onchange(kind));
+  #began = performance.now();
+  #ended = new AbortController();
+  #settle!: (up: boolean) => void; // set by the promise in the constructor
+  #bringing: Promise<void> | undefined;
+  #again: AbortController | undefined;
+  #checking = false;
+  #asking: { promise: Promise<unknown>; began: number } | undefined;
+  #leftOut: Set<Era> = new Set();
+  #announced: string | undefined;
+  #ttl = 0;
+
+  /** Takes the server, which must report its changes to {@linkcode changed}, {@linkcode recovered}, {@linkcode check}. */
+  constructor(server: Server, options: SourceOptions) {
+    this.server = server;
+    this.options = options;
+    this.first = new Promise((resolve) => this.#settle = resolve);
+  }
+
+  /** The server's name. */
+  get name(): string {
+    return this.server.spec.name;
+  }
+
+  /** The names of its tools that clients may see, as far as they are known. */
+  get toolNames(): string[] {
+    return (this.#lists.known("tools")?.items ?? []).map(({ name }) => name)
+      .filter(this.options.allows);
+  }
+
+  /** Whether it is there for legacy clients. */
+  get up(): boolean {
+    if (this.personal) return true;
+    return this.legacy !== undefined && this.server.state !== "failed";
+  }
+
+  /** Whether it sees who asks, so that nothing can be asked but in a client's name. */
+  get personal(): boolean {
+    return this.options.forwardHeaders.length > 0 &&
+      this.server.spec.kind === "remote";
+  }
+
+  /** Takes what it said to a client's `initialize`, where it would not say it to us. */
+  learn(answer: Frame): void {
+    this.legacy ??= profileOf(
+      answer.value(answer.resultAt, answer.resultEnd) as Record<
+        string,
+        unknown
+      >,
+    );
+  }
+
+  /** What it is known to speak. */
+  get era(): Era | "both" | undefined {
+    if (!this.modern) return this.server.era;
+    return this.legacy ? "both" : "modern";
+  }
+
+  /** Whether a caller with this token may use it. */
+  opensTo(principal: string): boolean {
+    const { authTokens } = this.options;
+    return authTokens.length === 0 || authTokens.includes(principal);
+  }
+
+  /** Resolves when it has come up or failed to, or when it had its time for that. */
+  async settled(): Promise<void> {
+    await by(this.first, this.#began + GRACE);
+  }
+
+  /** A client of this era does not see it, which is told once. */
+  leaveOut(era: Era): void {
+    if (this.#leftOut.has(era)) return;
+    this.#leftOut.add(era);
+    const spoken = era === "modern"
+      ? "versions with initialize"
+      : "versions without initialize";
+    log.info(
+      `<${this.name}> is left out for ${era} clients: it speaks only ${spoken}`,
+    );
+  }
+
+  // ---- its life ----
+
+  /** Brings it up, and tries again until it is up or {@linkcode close} is called. */
+  start(): Promise<void> {
+    return this.#bringing ??= this.#bringUp().finally(() =>
+      this.#bringing = undefined
+    );
+  }
+
+  /** Stops trying. */
+  close(): void {
+    this.#ended.abort();
+    this.#again?.abort();
+    this.#settle(false);
+  }
+
+  /** The server says that a list has changed; `method` is its notification's. */
+  changed(method: string): void {
+    for (const kind of KINDS) {
+      if (LISTS[kind].changed !== method) continue;
+      this.#lists.forget(kind);
+      this.onchange(kind);
+    }
+  }
+
+  /** The server was started again, perhaps as another one: what it offers may be something else now. */
+  recovered(): void {
+    this.#leftOut.clear();
+    this.#forgetAll();
+    this.#again?.abort();
+    void this.start();
+  }
+
+  /** The server is to be another one: what modern clients use is looked for anew. */
+  replaced(): void {
+    this.modern = undefined;
+  }
+
+  /** Its server's state has changed. */
+  stirred(): void {
+    for (const kind of KINDS) this.onchange(kind);
+    if (this.server.state === "failed") void this.start();
+  }
+
+  /** A request did not get through: looks whether anything does. */
+  async check(): Promise<void> {
+    if (this.#checking || this.#bringing || this.#ended.signal.aborted) return;
+    this.#checking = true;
+    try {
+      await this.#ping();
+    } catch (cause) {
+      if (!(cause instanceof ServerError)) {
+        log.warn(`<${this.name}> is not there any more: ${textOf(cause)}`);
+        this.server.fault(textOf(cause));
+      }
+    } finally {
+      this.#checking = false;
+    }
+  }
+
+  async #bringUp(): Promise<void> {
+    let began = performance.now(), told = "", silent = 0;
+    const { signal } = this.#ended;
+    while (!signal.aborted) {
+      const again = this.#again = new AbortController();
+      const known = this.legacy ?? this.modern;
+      try {
+        await this.#greet();
+        if (known && this.server.state === "failed") await this.#ping();
+        await this.#announce(began);
+        this.server.works();
+        this.#settle(true);
+        for (const kind of KINDS) this.onchange(kind);
+        if (!again.signal.aborted) return;
+        began = performance.now();
+      } catch (cause) {
+        if (signal.aborted) break;
+        const why = textOf(cause), { server } = this;
+        if (this.personal) {
+          log.info(`<${this.name}> waits for a client to ask for it: ${why}`);
+          this.#settle(true);
+          return;
+        }
+        const text = server.state === "failed" ? server.lastError : why;
+        if (text !== told) log.warn(`<${this.name}> Failed to start: ${text}`);
+        told = text;
+        // A process that says nothing may only be slow, but not for ever.
+        if (server.state !== "failed") {
+          server.fault(why);
+          if (server.spec.kind === "stdio" && ++silent % 2 === 0) {
+            await server.restartShared();
+          }
+        }
+        this.#settle(false);
+        await pause(Math.max(LEAST_PAUSE, server.wait), again.signal);
+      }
+    }
+  }
+
+  async #greet(): Promise<void> {
+    try {
+      const relay = await this.server.openShared();
+      const answer = await relay.hello({
+        protocolVersion: LATEST_LEGACY,
+        capabilities: relay.options.capabilities ?? {},
+        clientInfo: { name: "mcp-proxy", version },
+      });
+      this.legacy = profileOf(
+        answer.value(answer.resultAt, answer.resultEnd) as Record<
+          string,
+          unknown
+        >,
+      );
+    } catch (cause) {
+      if (!(cause instanceof ServerError)) throw cause;
+      // It answered, so it is there; perhaps it speaks the other era.
+      if (!await this.openModern()) throw cause;
+      this.legacy = undefined;
+      await this.server.closeShared();
+    }
+  }
+
+  // A server that answers with an error is there.
+  async #ping(): Promise<void> {
+    const { legacy, modern } = this;
+    let asked: Promise<unknown>;
+    if (legacy) asked = (await this.server.openShared()).ask("ping", {});
+    else if (modern) {
+      asked = modern.relay.ask("server/discover", { _meta: modern.envelope });
+    } else return;
+    const answer = await by(
+      asked.then(() => true, (cause) => {
+        if (cause instanceof ServerError) return true;
+        throw cause;
+      }),
+      performance.now() + PING_TIMEOUT,
+    );
+    if (!answer) throw new Error(`Server "${this.name}" does not answer`);
+  }
+
+  async #announce(began: number): Promise<void> {
+    const asked = this.legacy
+      ? this.list("tools")
+      : this.modernList("tools", {});
+    const tools = await asked.catch((cause) => {
+      log.warn(`<${this.name}> Failed to list its tools: ${textOf(cause)}`);
+      return NONE;
+    });
+    const names = tools.items.map(({ name }) => name).join("\n");
+    if (names === this.#announced) return;
+    this.#announced = names;
+    this.onup(
+      tools.items.map(({ name }) => name),
+      Math.round(performance.now() - began),
+    );
+  }
+
+  // ---- what it offers ----
+
+  /**
+   * One of its lists, from memory where it is known. `relay` is asked where it is given, else the shared one; clients of
+   * other capabilities may be offered other things, so what is kept is kept for each kind of client.
+   */
+  async list(
+    kind: ListKind,
+    client?: Client,
+    relay?: () => Promise<Relay>,
+    headers?: Headers,
+  ): Promise<Listing> {
+    if (!this.legacy && relay) await by(relay(), performance.now() + GRACE);
+    const { capabilities = {} } = this.legacy ?? {};
+    if (!offers(capabilities, kind)) return NONE;
+    const own = client && relay
+      ? JSON.stringify([client.capabilities, this.#forwarded(headers)])
+      : "";
+    const wanted = {
+      kind,
+      audience: own,
+      ...tells(capabilities, kind) ? { freshMs: Infinity } : {},
+      ...own !== "" && this.options.forwardHeaders.length === 0
+        ? { instead: "" }
+        : {},
+    };
+    const listing = await this.#lists.get(wanted, async () => {
+      const asked = relay ? await relay() : await this.server.openShared();
+      return await fetchList(
+        LISTS[kind],
+        (method, params) => asked.ask(method, params, headers),
+      );
+    });
+    return listing ?? NONE;
+  }
+
+  /** One of its lists as modern clients with these capabilities see it. */
+  async modernList(
+    kind: ListKind,
+    clientCapabilities: unknown,
+    headers?: Headers,
+  ): Promise<Listing> {
+    const modern = await this.openModern();
+    const { capabilities } = profileOf(modern?.discovered ?? {});
+    if (!modern || !offers(capabilities, kind, modern)) return NONE;
+    const audience = `modern ${
+      JSON.stringify([clientCapabilities, this.#forwarded(headers)])
+    }`;
+    const _meta = {
+      ...modern.envelope,
+      [META.clientCapabilities]: clientCapabilities,
+    };
+    const wanted = {
+      kind,
+      audience,
+      freshMs: tells(capabilities, kind) ? Infinity : this.#ttl,
+    };
+    const listing = await this.#lists.get(wanted, async () => {
+      const found = await fetchList(
+        LISTS[kind],
+        (method, params) =>
+          modern.relay.ask(method, { ...params, _meta }, headers),
+      );
+      this.#ttl = found.ttlMs;
+      return found;
+    });
+    return listing ?? NONE;
+  }
+
+  /** The modern server; `undefined` where it speaks only legacy versions. Rejects with an error for people. */
+  async openModern(): Promise<ModernUpstream | undefined> {
+    const modern = await this.server.modern();
+    if (!modern) this.leaveOut("modern");
+    if (modern === this.modern || !modern) return modern;
+    const again = this.modern !== undefined;
+    this.modern = modern;
+    this.#listen(modern);
+    if (again) {
+      this.#forgetAll();
+      for (const kind of KINDS) this.onchange(kind);
+    }
+    return modern;
+  }
+
+  /** The modern server, as far as it is there in time. */
+  async present(): Promise<ModernUpstream | undefined> {
+    if (this.modern && this.modern.relay.closedReason === "") {
+      return this.modern;
+    }
+    if (this.server.era === "legacy") {
+      this.leaveOut("modern");
+      return undefined;
+    }
+    const asking = this.#asking ??= {
+      began: performance.now(),
+      promise: this.openModern().catch(() => {}).finally(() =>
+        this.#asking = undefined
+      ),
+    };
+    await by(asking.promise, asking.began + GRACE);
+    return this.server.state === "failed" ? undefined : this.modern;
+  }
+
+  // Hears of changes in a modern server, which tells only those who ask; when it is gone, it is started again.
+  #listen(modern: ModernUpstream): void {
+    const notifications = {
+      toolsListChanged: true,
+      promptsListChanged: true,
+      resourcesListChanged: true,
+    };
+    const frame = readFrame(
+      message.request(0, "subscriptions/listen", {
+        notifications,
+        _meta: modern.envelope,
+      }),
+    );
+    const changed = (method: string) => {
+      if (method.endsWith("/list_changed")) this.changed(method);
+    };
+    modern.relay.listen(
+      frame,
+      (bytes) => changed(readFrame(bytes).method),
+      (code) => void this.#reopen(modern, code),
+    );
+  }
+
+  async #reopen(modern: ModernUpstream, errorCode: number): Promise<void> {
+    const { signal } = this.#ended;
+    // It is there, and does not want to be listened to.
+    if (errorCode !== 0 && modern.relay.closedReason === "") return;
+    await pause(Math.max(LEAST_PAUSE, this.server.wait), signal);
+    while (!signal.aborted && this.modern === modern) {
+      if (modern.relay.closedReason === "") return this.#listen(modern);
+      await this.openModern().catch(() => {});
+      if (this.modern !== modern) return;
+      await pause(Math.max(LEAST_PAUSE, this.server.wait), signal);
+    }
+  }
+
+  // Servers that see who asks may tell each of them something else.
+  #forwarded(headers: Headers | undefined): (string | null)[] {
+    return this.options.forwardHeaders.map((name) => headers?.get(name) ?? "");
+  }
+
+  #forgetAll(): void {
+    for (const kind of KINDS) this.#lists.forget(kind);
+  }
+}
+
+function offers(
+  capabilities: Record<string, unknown>,
+  kind: ListKind,
+  modern?: ModernUpstream,
+): boolean {
+  // A modern server that would not say what it has is asked for everything.
+  if (modern && !("capabilities" in modern.discovered)) return true;
+  return capabilities[familyOf(kind)] !== undefined;
+}
+
+function tells(capabilities: Record<string, unknown>, kind: ListKind): boolean {
+  const family = capabilities[familyOf(kind)] as { listChanged?: unknown };
+  return family?.listChanged === true;
+}
+
+function familyOf(kind: ListKind): string {
+  return kind === "resourceTemplates" ? "resources" : kind;
+}
+
+/** What a server's answer to `initialize` or `server/discover` says of it. */
+export function profileOf(result: Record<string, unknown>): Profile {
+  const { capabilities, instructions } = result;
+  return {
+    capabilities: typeof capabilities === "object" && capabilities !== null
+      ? capabilities as Record<string, unknown>
+      : {},
+    instructions: typeof instructions === "string" ? instructions : "",
+  };
+}
