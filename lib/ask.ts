@@ -112,6 +112,7 @@ export const help: string = helpText(usage);
 
 /** How long the client may take to read the last answers, in ms. */
 const MAX_FLUSH = 2000;
+
 /** Serves until the client closes its end or `world.shutdown`; resolves with the exit code. Throws where a setting is wrong. */
 export async function run(
   args: string[],

@@ -47,7 +47,7 @@ export class ModernView implements Receiver, ModernServer {
   async tool(name: string): Promise<{ inputSchema?: unknown } | undefined> {
     const found = this.#catalog.find("tools", name);
     if (!found || !found.source.opensTo(this.#principal)) return undefined;
-    const { items } = await found.source.modernList("tools", {});
+    const { items } = await found.source.offerings.modernList("tools", {});
     const item = items.find((one) => one.name === found.name);
     return item && JSON.parse(new TextDecoder().decode(item.bytes));
   }
@@ -146,7 +146,7 @@ export class ModernView implements Receiver, ModernServer {
           | Record<string, unknown>
           | undefined;
         const can = meta?.[META.clientCapabilities] ?? {};
-        return source.modernList(kind, can, exchange.headers);
+        return source.offerings.modernList(kind, can, exchange.headers);
       },
       send: (source, call) => {
         this.#send(source, call).catch((cause) => failed(call, cause));

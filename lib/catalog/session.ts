@@ -1,9 +1,8 @@
 import { CODE, LATEST_LEGACY, LEGACY_VERSIONS } from "../mcp/eras.ts";
 import { type Bytes, type Frame, readFrame } from "../mcp/frame.ts";
 import * as message from "../mcp/message.ts";
-import { Client } from "../relay/client.ts";
 import { LEVELS } from "../relay/memory.ts";
-import { answer, cancelled, progressed } from "../relay/relay.ts";
+import { answer, cancelled, Client, progressed } from "../relay/client.ts";
 import type { ClientLeg, Exchange, Receiver } from "../wire/leg.ts";
 import type { Catalog, Watcher } from "./catalog.ts";
 import { type ListKind, listResult, LISTS } from "./lists.ts";
@@ -154,7 +153,7 @@ export class CatalogSession implements Receiver {
         const own = this.#ties.shares(source)
           ? undefined
           : () => this.#ties.open(source, headers);
-        return source.list(kind, this.#client, own, headers);
+        return source.offerings.list(kind, this.#client, own, headers);
       },
       send: (source, call) => this.#send(source, call),
     };

@@ -1,21 +1,15 @@
-import { type Era, LATEST_LEGACY, META } from "../mcp/eras.ts";
+import { type Era, LATEST_LEGACY } from "../mcp/eras.ts";
 import { type Frame, readFrame } from "../mcp/frame.ts";
 import * as message from "../mcp/message.ts";
 import { log } from "../log.ts";
-import type { Client } from "../relay/client.ts";
-import { type Relay, ServerError } from "../relay/relay.ts";
-import type { ModernUpstream, Server } from "../upstream/server.ts";
+import { ServerError } from "../relay/relay.ts";
+import type { ModernUpstream } from "../upstream/probe.ts";
+import type { Server } from "../upstream/server.ts";
 import { version } from "../version.ts";
 import { pause } from "../wire/pause.ts";
-import { by, GRACE, ListCache } from "./list_cache.ts";
-import {
-  fetchList,
-  KINDS,
-  type Listing,
-  type ListKind,
-  LISTS,
-  NONE,
-} from "./lists.ts";
+import { by, GRACE } from "./list_cache.ts";
+import { KINDS, type ListKind, LISTS, NONE } from "./lists.ts";
+import { Offerings } from "./offerings.ts";
 
 import { textOf } from "./rewrite.ts";
 
@@ -43,6 +37,8 @@ export interface Profile {
 const PING_TIMEOUT = 5000;
 /** Shortest wait between two tries, in ms. */
 const LEAST_PAUSE = 500;
+/** Longest wait before a remote server is asked again, in ms: it costs but a request. */
+const MOST_PAUSE = 5000;
 
 /** One server of a catalog: comes up by itself, says what it offers, and keeps that at hand. */
 export class Source {
@@ -56,12 +52,13 @@ export class Source {
   modern: ModernUpstream | undefined;
   /** Settles when it has come up for the first time, or failed to. */
   readonly first: Promise<boolean>;
+  /** What it offers. */
+  readonly offerings: Offerings = new Offerings(this);
   /** Called when one of its lists may have changed. */
   onchange: (kind: ListKind) => void = () => {};
   /** Called when it has come up, or come back with other tools. */
   onup: (tools: readonly string[], ms: number) => void = () => {};
 
-  #lists = new ListCache((kind) => this.onchange(kind));
   #began = performance.now();
   #ended = new AbortController();
   #settle!: (up: boolean) => void; // set by the promise in the constructor
@@ -71,7 +68,6 @@ export class Source {
   #asking: { promise: Promise<unknown>; began: number } | undefined;
   #leftOut: Set<Era> = new Set();
   #announced: string | undefined;
-  #ttl = 0;
 
   /** Takes the server, which must report its changes to {@linkcode changed}, {@linkcode recovered}, {@linkcode check}. */
   constructor(server: Server, options: SourceOptions) {
@@ -87,7 +83,7 @@ export class Source {
 
   /** The names of its tools that clients may see, as far as they are known. */
   get toolNames(): string[] {
-    return (this.#lists.known("tools")?.items ?? []).map(({ name }) => name)
+    return this.offerings.known("tools").items.map(({ name }) => name)
       .filter(this.options.allows);
   }
 
@@ -146,9 +142,7 @@ export class Source {
 
   /** Brings it up, and tries again until it is up or {@linkcode close} is called. */
   start(): Promise<void> {
-    return this.#bringing ??= this.#bringUp().finally(() =>
-      this.#bringing = undefined
-    );
+    return this.#bringing ??= this.#bringUp();
   }
 
   /** Stops trying. */
@@ -162,7 +156,7 @@ export class Source {
   changed(method: string): void {
     for (const kind of KINDS) {
       if (LISTS[kind].changed !== method) continue;
-      this.#lists.forget(kind);
+      this.offerings.forget(kind);
       this.onchange(kind);
     }
   }
@@ -170,7 +164,7 @@ export class Source {
   /** The server was started again, perhaps as another one: what it offers may be something else now. */
   recovered(): void {
     this.#leftOut.clear();
-    this.#forgetAll();
+    this.offerings.forget();
     this.#again?.abort();
     void this.start();
   }
@@ -215,7 +209,7 @@ export class Source {
         this.server.works();
         this.#settle(true);
         for (const kind of KINDS) this.onchange(kind);
-        if (!again.signal.aborted) return;
+        if (!again.signal.aborted) break;
         began = performance.now();
       } catch (cause) {
         if (signal.aborted) break;
@@ -223,22 +217,25 @@ export class Source {
         if (this.personal) {
           log.info(`<${this.name}> waits for a client to ask for it: ${why}`);
           this.#settle(true);
-          return;
+          break;
         }
-        const text = server.state === "failed" ? server.lastError : why;
-        if (text !== told) log.warn(`<${this.name}> Failed to start: ${text}`);
-        told = text;
+        // The end of a process has been told already.
+        if (server.state !== "failed" && why !== told) {
+          log.warn(`<${this.name}> Failed to start: ${why}`);
+        }
+        told = why;
         // A process that says nothing may only be slow, but not for ever.
+        const remote = server.spec.kind === "remote";
         if (server.state !== "failed") {
           server.fault(why);
-          if (server.spec.kind === "stdio" && ++silent % 2 === 0) {
-            await server.restartShared();
-          }
-        }
+          if (!remote && ++silent % 2 === 0) await server.restartShared();
+        } else if (remote) server.fault(why);
         this.#settle(false);
-        await pause(Math.max(LEAST_PAUSE, server.wait), again.signal);
+        const wait = Math.max(LEAST_PAUSE, server.wait);
+        await pause(remote ? Math.min(wait, MOST_PAUSE) : wait, again.signal);
       }
     }
+    this.#bringing = undefined;
   }
 
   async #greet(): Promise<void> {
@@ -284,8 +281,8 @@ export class Source {
 
   async #announce(began: number): Promise<void> {
     const asked = this.legacy
-      ? this.list("tools")
-      : this.modernList("tools", {});
+      ? this.offerings.list("tools")
+      : this.offerings.modernList("tools", {});
     const tools = await asked.catch((cause) => {
       log.warn(`<${this.name}> Failed to list its tools: ${textOf(cause)}`);
       return NONE;
@@ -301,73 +298,6 @@ export class Source {
 
   // ---- what it offers ----
 
-  /**
-   * One of its lists, from memory where it is known. `relay` is asked where it is given, else the shared one; clients of
-   * other capabilities may be offered other things, so what is kept is kept for each kind of client.
-   */
-  async list(
-    kind: ListKind,
-    client?: Client,
-    relay?: () => Promise<Relay>,
-    headers?: Headers,
-  ): Promise<Listing> {
-    if (!this.legacy && relay) await by(relay(), performance.now() + GRACE);
-    const { capabilities = {} } = this.legacy ?? {};
-    if (!offers(capabilities, kind)) return NONE;
-    const own = client && relay
-      ? JSON.stringify([client.capabilities, this.#forwarded(headers)])
-      : "";
-    const wanted = {
-      kind,
-      audience: own,
-      ...tells(capabilities, kind) ? { freshMs: Infinity } : {},
-      ...own !== "" && this.options.forwardHeaders.length === 0
-        ? { instead: "" }
-        : {},
-    };
-    const listing = await this.#lists.get(wanted, async () => {
-      const asked = relay ? await relay() : await this.server.openShared();
-      return await fetchList(
-        LISTS[kind],
-        (method, params) => asked.ask(method, params, headers),
-      );
-    });
-    return listing ?? NONE;
-  }
-
-  /** One of its lists as modern clients with these capabilities see it. */
-  async modernList(
-    kind: ListKind,
-    clientCapabilities: unknown,
-    headers?: Headers,
-  ): Promise<Listing> {
-    const modern = await this.openModern();
-    const { capabilities } = profileOf(modern?.discovered ?? {});
-    if (!modern || !offers(capabilities, kind, modern)) return NONE;
-    const audience = `modern ${
-      JSON.stringify([clientCapabilities, this.#forwarded(headers)])
-    }`;
-    const _meta = {
-      ...modern.envelope,
-      [META.clientCapabilities]: clientCapabilities,
-    };
-    const wanted = {
-      kind,
-      audience,
-      freshMs: tells(capabilities, kind) ? Infinity : this.#ttl,
-    };
-    const listing = await this.#lists.get(wanted, async () => {
-      const found = await fetchList(
-        LISTS[kind],
-        (method, params) =>
-          modern.relay.ask(method, { ...params, _meta }, headers),
-      );
-      this.#ttl = found.ttlMs;
-      return found;
-    });
-    return listing ?? NONE;
-  }
-
   /** The modern server; `undefined` where it speaks only legacy versions. Rejects with an error for people. */
   async openModern(): Promise<ModernUpstream | undefined> {
     const modern = await this.server.modern();
@@ -377,7 +307,7 @@ export class Source {
     this.modern = modern;
     this.#listen(modern);
     if (again) {
-      this.#forgetAll();
+      this.offerings.forget();
       for (const kind of KINDS) this.onchange(kind);
     }
     return modern;
@@ -437,34 +367,6 @@ export class Source {
       await pause(Math.max(LEAST_PAUSE, this.server.wait), signal);
     }
   }
-
-  // Servers that see who asks may tell each of them something else.
-  #forwarded(headers: Headers | undefined): (string | null)[] {
-    return this.options.forwardHeaders.map((name) => headers?.get(name) ?? "");
-  }
-
-  #forgetAll(): void {
-    for (const kind of KINDS) this.#lists.forget(kind);
-  }
-}
-
-function offers(
-  capabilities: Record<string, unknown>,
-  kind: ListKind,
-  modern?: ModernUpstream,
-): boolean {
-  // A modern server that would not say what it has is asked for everything.
-  if (modern && !("capabilities" in modern.discovered)) return true;
-  return capabilities[familyOf(kind)] !== undefined;
-}
-
-function tells(capabilities: Record<string, unknown>, kind: ListKind): boolean {
-  const family = capabilities[familyOf(kind)] as { listChanged?: unknown };
-  return family?.listChanged === true;
-}
-
-function familyOf(kind: ListKind): string {
-  return kind === "resourceTemplates" ? "resources" : kind;
 }
 
 /** What a server's answer to `initialize` or `server/discover` says of it. */

@@ -9,7 +9,7 @@ import { type ModernBackend, ModernFront } from "../wire/modern_server.ts";
 import { SseFront } from "../wire/sse_server.ts";
 
 /** Bounds and manners of an endpoint. */
-export interface EndpointOptions extends SessionLimits {
+export interface EndpointOptions extends Omit<SessionLimits, "full"> {
   /** Longest body, in bytes. */
   maxBody: number;
   /** Legacy Streamable HTTP without sessions. */
@@ -29,9 +29,12 @@ export class Endpoint {
     messages: string,
     options: EndpointOptions,
   ) {
-    this.#streamable = new StreamableFront(backend, options, options.stateless);
+    const { maxSessions, idleMs, stateless } = options;
+    const full = () => this.sessions >= maxSessions;
+    const limits = { maxSessions, idleMs, full };
+    this.#streamable = new StreamableFront(backend, limits, stateless);
     this.#modern = new ModernFront(backend);
-    this.#sse = new SseFront(backend, options, messages);
+    this.#sse = new SseFront(backend, limits, messages);
     this.#maxBody = options.maxBody;
   }
 

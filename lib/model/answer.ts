@@ -4,7 +4,7 @@
  * @module
  */
 import type { Bytes } from "../mcp/frame.ts";
-import { isRecord } from "./failure.ts";
+import { isRecord } from "./json.ts";
 
 /** Tokens that a call has used; the cache counters only where the API gives them. */
 export interface TokenUsage {

@@ -4,17 +4,20 @@ import { version } from "../version.ts";
 import type { Reply } from "../wire/http1.ts";
 import type { Fetch } from "../wire/target.ts";
 import { ModelError, networkFault } from "./failure.ts";
+import { redactor } from "./redact.ts";
 import type { Settings } from "./settings.ts";
 
 /** How many redirects are followed. */
 const MAX_REDIRECTS = 5;
 
-/** A response, and the URL that it came from. */
+/** A response, and what is needed to speak of it. */
 export interface Received {
   /** The response, whatever its status. */
   readonly response: Reply;
-  /** Where the last redirect led, or the URL of the settings. */
+  /** Where it came from: where the last redirect led, or the URL of the settings. */
   readonly url: string;
+  /** Takes the key out of a text: who was sent it may well repeat it. */
+  readonly redact: (text: string) => string;
 }
 
 /** Where requests go, with the headers that all of them carry. */
@@ -22,12 +25,14 @@ export class Endpoint {
   readonly #url: string;
   readonly #fetch: Fetch;
   readonly #headers: Record<string, string>;
+  readonly #redact: (text: string) => string;
 
   /** Takes the settings, and what makes the requests. */
   constructor(settings: Settings, fetch: Fetch) {
     const { url, key, auth, basic, anthropicVersion } = settings;
     this.#url = url;
     this.#fetch = fetch;
+    this.#redact = redactor(key);
     this.#headers = {
       ...basic === undefined ? {} : { authorization: basic },
       ...auth === "bearer"
@@ -61,7 +66,7 @@ export class Endpoint {
       const { status } = response;
       const location = response.headers.get("location");
       if (location === null || ![301, 302, 307, 308].includes(status)) {
-        return { response, url };
+        return { response, url, redact: this.#redact };
       }
       await response.body?.cancel();
       url = follow(url, location, status, redirects);

@@ -13,7 +13,7 @@ import {
 import type { Frame } from "../mcp/frame.ts";
 import type { InitializeResult } from "../mcp/sdk.ts";
 import { version } from "../version.ts";
-import { isRecord } from "./failure.ts";
+import { isRecord } from "./json.ts";
 
 const OURSELVES = { name: "mcp-proxy", title: "Ask a model", version };
 const CAPABILITIES = { tools: {} };

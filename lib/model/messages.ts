@@ -8,24 +8,25 @@ import { Endpoint } from "./endpoint.ts";
 import { ModelError } from "./failure.ts";
 import type { Question } from "./question.ts";
 import { readAnswer } from "./reading.ts";
+import { redactor } from "./redact.ts";
 import type { Settings } from "./settings.ts";
 
 /** Waits before another attempt double from the first up to the longest, in ms. */
 const FIRST_WAIT = 500, MAX_WAIT = 8000;
 /** A system text of so many bytes is marked for the cache: no model caches less than 1024 tokens. */
 const LONG_SYSTEM = 4096;
-/** Shorter keys are no secrets, and hiding them would hide ordinary words. */
-const MIN_KEY = 6;
 
 /** A client of the Messages API: one question, one answer. */
 export class Messages {
   readonly #settings: Settings;
   readonly #endpoint: Endpoint;
+  readonly #redact: (text: string) => string;
 
   /** Takes the settings, and what makes the requests. */
   constructor(settings: Settings, fetch: Fetch) {
     this.#settings = settings;
     this.#endpoint = new Endpoint(settings, fetch);
+    this.#redact = redactor(settings.key);
   }
 
   /**
@@ -43,7 +44,9 @@ export class Messages {
     const body = encode(
       JSON.stringify(this.#body(question, ontokens !== undefined)),
     );
-    const accept = ontokens ? "text/event-stream" : "application/json";
+    const accept = ontokens
+      ? "text/event-stream, application/json"
+      : "application/json";
     const deadline = new Deadline(this.#settings.timeoutMs, signal);
     try {
       for (let attempt = 1;; attempt++) {
@@ -119,12 +122,7 @@ export class Messages {
     );
   }
 
-  #redact(text: string): string {
-    const { key } = this.#settings;
-    return key.length < MIN_KEY ? text : text.replaceAll(key, "***");
-  }
-
-  /** An upstream may well repeat what it was sent. */
+  /** Who was sent the key may well repeat it. */
   #withoutKey(answer: Answer): Answer {
     const { model, stop_reason: reason, usage, text } = answer;
     return {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isRecord } from "./failure.ts";
+import { isRecord } from "./json.ts";
 
 /** One question to a model. */
 export interface Question {

@@ -8,14 +8,9 @@ import { pause } from "../wire/pause.ts";
 import { MAX_ANSWER, mediaType, readBody } from "../wire/target.ts";
 import { type Answer, readMessage, StreamedAnswer } from "./answer.ts";
 import type { Received } from "./endpoint.ts";
-import {
-  brokenOff,
-  isRecord,
-  lateRefusal,
-  networkFault,
-  notUnderstood,
-  refusal,
-} from "./failure.ts";
+import { networkFault } from "./failure.ts";
+import { isRecord, parseJson } from "./json.ts";
+import { brokenOff, lateRefusal, notUnderstood, refusal } from "./refusal.ts";
 
 /** How long a stream may stay open after the end of its answer, in ms. */
 const MAX_TAIL = 1000;
@@ -44,12 +39,7 @@ async function readWhole(received: Received, asked: string): Promise<Answer> {
   } catch (cause) {
     throw networkFault(cause, received.url);
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw notUnderstood(received, text);
-  }
+  const value = parseJson(text);
   const answer = readMessage(value, asked);
   if (answer) return answer;
   if (isRecord(value) && value["error"] !== undefined) {

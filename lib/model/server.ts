@@ -12,7 +12,7 @@ import type { CallToolResult, ListToolsResult } from "../mcp/sdk.ts";
 import type { Exchange, Receiver } from "../wire/leg.ts";
 import type { Answer } from "./answer.ts";
 import { checkEra, complete, discover, initialize, RpcError } from "./era.ts";
-import { isRecord } from "./failure.ts";
+import { isRecord } from "./json.ts";
 import { Progress } from "./progress.ts";
 import { ArgumentsError, type Question, readQuestion } from "./question.ts";
 import { answered, askModel, failed, TOOL_NAME } from "./tool.ts";

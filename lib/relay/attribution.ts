@@ -3,7 +3,8 @@ import type { Frame } from "../mcp/frame.ts";
 import type { Exchange } from "../wire/leg.ts";
 import type { Client } from "./client.ts";
 import { reaches } from "./memory.ts";
-import type { Pending, Relay } from "./relay.ts";
+import type { Pending } from "./pending.ts";
+import type { Relay } from "./relay.ts";
 
 /** The capability that a client must have declared before a server may ask it (legacy, lifecycle: negotiation). */
 const NEEDS: Record<string, string | undefined> = {

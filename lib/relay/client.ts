@@ -1,4 +1,6 @@
+import { log } from "../log.ts";
 import type { Bytes, Frame } from "../mcp/frame.ts";
+import { exchange as put, raw } from "../mcp/splice.ts";
 import type { ClientLeg } from "../wire/leg.ts";
 import type { Relay } from "./relay.ts";
 
@@ -90,4 +92,31 @@ export class Client {
       this.capabilities = params.capabilities as Record<string, unknown>;
     }
   }
+}
+
+/** Takes a client's cancellation of a request that runs at some server. */
+export function cancelled(client: Client, frame: Frame): void {
+  const running = client.running?.get(
+    raw(frame.bytes, frame.requestIdAt, frame.requestIdEnd),
+  );
+  running?.relay.cancel(running.id, frame);
+}
+
+/** Takes a client's word on how far it is with a request of some server's. */
+export function progressed(client: Client, frame: Frame): void {
+  const ask = client.asked(
+    raw(frame.bytes, frame.progressAt, frame.progressEnd),
+  );
+  if (!ask || ask.token === "") return;
+  ask.relay.tell(
+    put(frame.bytes, frame.progressAt, frame.progressEnd, ask.token),
+    frame,
+  );
+}
+
+/** Takes a client's response to a request of some server's. */
+export function answer(client: Client, frame: Frame): void {
+  const ask = client.asked(frame.id);
+  if (ask) ask.relay.answer(client, frame);
+  else log.debug("A client answered a request that nobody made");
 }

@@ -6,7 +6,8 @@ import type { Exchange } from "../wire/leg.ts";
 import { log } from "../log.ts";
 import { version } from "../version.ts";
 import type { Client } from "./client.ts";
-import type { Pending, Relay } from "./relay.ts";
+import type { Pending } from "./pending.ts";
+import type { Relay } from "./relay.ts";
 
 const OURSELVES = { name: "mcp-proxy", version };
 
@@ -78,7 +79,7 @@ export class Handshake {
           return false;
         }
         this.begin(this.#forAll({})).then(
-          () => this.#relay.forward(client, frame, frame.bytes, exchange),
+          () => this.#relay.forward(client, frame, exchange),
           (cause) => fail(frame, exchange, cause),
         );
         return true;

@@ -13,6 +13,8 @@ export const LEVELS: readonly string[] = [
   "emergency",
 ];
 
+/** How many resources of one server may be subscribed to. */
+const MAX_SUBSCRIPTIONS = 10_000;
 /** How many tasks of one server have an owner noted; the oldest are forgotten. */
 const MAX_TASKS = 4096;
 
@@ -26,6 +28,8 @@ export class Memory {
   readonly subscriptions: Map<string, Set<Client>> = new Map();
   readonly #levels: Map<Client, string> = new Map();
   readonly #tasks: Map<string, Client> = new Map();
+  readonly #taskTokens: Map<number, { client: Client; token: string }> =
+    new Map();
 
   /** Notes a client's log level; `false` where there is no such level. */
   setLevel(client: Client, level: string): boolean {
@@ -44,11 +48,13 @@ export class Memory {
     return LEVELS[least] ?? "";
   }
 
-  /** Notes a subscription. */
+  /** Notes a subscription; beyond the bound it is not told again to a server that has forgotten. */
   subscribe(client: Client, uri: string): void {
     const owners = this.subscriptions.get(uri);
     if (owners) owners.add(client);
-    else this.subscriptions.set(uri, new Set([client]));
+    else if (this.subscriptions.size < MAX_SUBSCRIPTIONS) {
+      this.subscriptions.set(uri, new Set([client]));
+    }
   }
 
   /** Forgets a subscription; `true` where nobody else has it. */
@@ -83,6 +89,21 @@ export class Memory {
     }
   }
 
+  /** Notes the progress token of a task, by the id that its request had towards the server. */
+  ownTaskToken(client: Client, id: number, token: string): void {
+    this.#taskTokens.set(id, { client, token });
+    if (this.#taskTokens.size <= MAX_TASKS) return;
+    for (const oldest of this.#taskTokens.keys()) {
+      this.#taskTokens.delete(oldest);
+      break;
+    }
+  }
+
+  /** Whose a task's progress token is, and what the client calls it. */
+  taskToken(id: number): { client: Client; token: string } | undefined {
+    return this.#taskTokens.get(id);
+  }
+
   /** Whose a task is. */
   taskOwner(taskId: string): Client | undefined {
     return this.#tasks.get(taskId);
@@ -91,6 +112,9 @@ export class Memory {
   /** Forgets a client; gives the resources that nobody is subscribed to any more. */
   forget(client: Client): string[] {
     this.#levels.delete(client);
+    for (const [id, task] of this.#taskTokens) {
+      if (task.client === client) this.#taskTokens.delete(id);
+    }
     for (const [taskId, owner] of this.#tasks) {
       if (owner === client) this.#tasks.delete(taskId);
     }

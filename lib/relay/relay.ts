@@ -17,30 +17,11 @@ import type {
   UpstreamLeg,
 } from "../wire/leg.ts";
 import { log } from "../log.ts";
-import { findOwner } from "./attribution.ts";
-import { Client } from "./client.ts";
+import { answer, cancelled, Client, progressed } from "./client.ts";
+import { deliverNotification, deliverRequest } from "./delivery.ts";
 import { Memory } from "./memory.ts";
+import { type Pending, PendingTable } from "./pending.ts";
 import { Handshake } from "./handshake.ts";
-
-/** A request that waits for the server's response. */
-export interface Pending {
-  /** Its id towards the server. */
-  readonly id: number;
-  /** Whose it is. `undefined` for the relay's own requests. */
-  readonly client: Client | undefined;
-  /** The way back. */
-  readonly exchange: Exchange;
-  /** The client's id, as JSON text. */
-  readonly clientId: string;
-  /** The client's progress token as JSON text, or `""`. */
-  readonly token: string;
-  /** What was asked. */
-  readonly frame: Frame;
-  /** What was sent, for sending it again where that is safe. */
-  readonly bytes: Bytes;
-  /** When it was sent, or last gave a sign of life, in ms of the monotonic clock. Only kept where there is a limit. */
-  since: number;
-}
 
 /** How a relay is to behave. */
 export interface RelayOptions {
@@ -79,8 +60,6 @@ export class ServerError extends Error {
 
 /** How many requests may wait while a session with the server is made anew. */
 const MAX_HELD = 1024;
-/** How many progress tokens of tasks are kept after their request's response. */
-const MAX_TASK_TOKENS = 1024;
 /** How many requests of one relay may run at once. */
 const MAX_PENDING = 16384;
 
@@ -88,8 +67,8 @@ const own: Exchange = { push() {}, respond() {}, refuse() {}, cancelled() {} };
 
 /** Joins clients to one server. */
 export class Relay implements UpstreamEvents {
-  /** Requests that wait for a response, by their id towards the server, oldest first. */
-  readonly pending: Map<number, Pending> = new Map();
+  /** Requests that wait for a response. */
+  readonly pending: PendingTable;
   /** The clients that are joined. */
   readonly clients: Set<Client> = new Set();
   /** What the server has been told. */
@@ -103,16 +82,16 @@ export class Relay implements UpstreamEvents {
   #closed = "";
   #recovering = false;
   #renewal: { open: () => UpstreamLeg; patience: number } | undefined;
-  #held: Pending[] = [];
-  #next = 1;
-  #taskTokens: Map<number, { client: Client; token: string }> = new Map();
-  #settled: Map<number, (answer: Frame | string) => void> = new Map();
   #handshake: Handshake;
-  #clock: ReturnType<typeof setInterval> | undefined;
 
   /** Joined to an upstream by {@linkcode Relay.attach}. */
   constructor(options: RelayOptions) {
     this.options = options;
+    const { timeoutMs = 0, startTimeoutMs = 0 } = options;
+    this.pending = new PendingTable(
+      { timeoutMs, startTimeoutMs },
+      (pending, limit) => this.#expired(pending, limit),
+    );
     this.#handshake = new Handshake(this);
   }
 
@@ -130,7 +109,7 @@ export class Relay implements UpstreamEvents {
   /** Whether requests of clients run. */
   get busy(): boolean {
     for (const pending of this.pending.values()) {
-      if (!pending.client || this.#held.includes(pending)) continue;
+      if (!pending.client || this.pending.isHeld(pending)) continue;
       if (pending.frame.method !== "subscriptions/listen") return true;
     }
     return false;
@@ -162,8 +141,13 @@ export class Relay implements UpstreamEvents {
           return 0;
         }
       },
-      notification: (frame) =>
-        readable(this, () => this.notification(client, frame)),
+      notification: (frame) => {
+        try {
+          this.notification(client, frame);
+        } catch (cause) {
+          strange(this, cause);
+        }
+      },
       response: (frame) => answer(client, frame),
       abandon: (id) => this.cancel(id, undefined),
       leave: () => this.leave(client),
@@ -205,8 +189,8 @@ export class Relay implements UpstreamEvents {
       return;
     }
     const old = this.#upstream;
-    for (const pending of [...this.pending.values()]) {
-      if (!this.#held.includes(pending)) {
+    for (const pending of this.pending.all()) {
+      if (!this.pending.isHeld(pending)) {
         this.failed(
           pending.id,
           this.#gone("was replaced and did not answer in time"),
@@ -242,16 +226,11 @@ export class Relay implements UpstreamEvents {
       return 0;
     }
     if (this.#handshake.request(client, frame, exchange)) return 0;
-    return this.forward(client, frame, frame.bytes, exchange);
+    return this.forward(client, frame, exchange);
   }
 
-  /** Sends a client's request to the server. `bytes` has the spans of `frame`. */
-  forward(
-    client: Client,
-    frame: Frame,
-    bytes: Bytes,
-    exchange: Exchange,
-  ): number {
+  /** Sends a client's request to the server. */
+  forward(client: Client, frame: Frame, exchange: Exchange): number {
     const clientId = frame.id;
     if (this.#closed !== "" && !this.#recovering) {
       exchange.respond(
@@ -273,40 +252,17 @@ export class Relay implements UpstreamEvents {
       );
       return 0;
     }
-    const id = this.#next++;
-    let token = "";
-    if (frame.tokenAt >= 0) {
-      token = raw(bytes, frame.tokenAt, frame.tokenEnd);
-      bytes = putTwo(
-        bytes,
-        frame.idAt,
-        frame.idEnd,
-        `${id}`,
-        frame.tokenAt,
-        frame.tokenEnd,
-        `${id}`,
-      );
-    } else bytes = put(bytes, frame.idAt, frame.idEnd, `${id}`);
-    const pending: Pending = {
-      id,
-      client,
-      exchange,
-      clientId,
-      token,
-      frame,
-      bytes,
-      since: 0,
-    };
+    const pending = this.pending.add(frame, exchange, client);
+    const { id } = pending;
     client.running?.set(clientId, { relay: this, id });
-    this.pending.set(id, pending);
-    this.#watch(pending);
     if (!this.#recovering || frame.method === "initialize") {
-      this.#upstream?.send(bytes, frame, id, exchange.headers);
-    } else if (this.#held.length < MAX_HELD) this.#held.push(pending);
-    else {this.failed(
-        id,
-        `Server "${this.options.name}" is being started again and ${MAX_HELD} requests wait already`,
-      );}
+      this.#upstream?.send(pending.bytes, frame, id, exchange.headers);
+    } else if (this.pending.held < MAX_HELD) this.pending.hold(pending);
+    else {
+      const text =
+        `is being started again and ${MAX_HELD} requests wait already`;
+      this.failed(id, this.#gone(text));
+    }
     return id;
   }
 
@@ -335,16 +291,14 @@ export class Relay implements UpstreamEvents {
   cancel(id: number, frame: Frame | undefined): void {
     const pending = this.pending.get(id);
     if (!pending || pending.frame.method === "initialize") return;
-    this.#drop(pending);
+    const unsent = this.pending.drop(pending);
     const bytes = frame
       ? put(frame.bytes, frame.requestIdAt, frame.requestIdEnd, `${id}`)
       : message.notification("notifications/cancelled", {
         requestId: id,
         reason: "the client has gone",
       });
-    const held = this.#held.indexOf(pending);
-    if (held >= 0) this.#held.splice(held, 1);
-    else this.#upstream?.cancel(id, bytes);
+    if (!unsent) this.#upstream?.cancel(id, bytes);
     pending.exchange.cancelled(
       message.errorResponse(
         pending.clientId,
@@ -357,16 +311,13 @@ export class Relay implements UpstreamEvents {
   /** A client has gone: what it runs is cancelled, what was asked of it fails, what it subscribed to is released. */
   leave(client: Client): void {
     if (!this.clients.delete(client)) return;
-    for (const pending of [...this.pending.values()]) {
+    for (const pending of this.pending.all()) {
       if (pending.client === client) this.cancel(pending.id, undefined);
     }
     for (const [id, ask] of [...client.asks]) {
       if (ask.relay !== this) continue;
       client.asks.delete(id);
       this.refuse(ask.id, "The client has gone");
-    }
-    for (const [id, task] of this.#taskTokens) {
-      if (task.client === client) this.#taskTokens.delete(id);
     }
     const released = this.memory.forget(client);
     if (this.options.exclusive || this.#closed !== "" || this.#recovering) {
@@ -381,25 +332,26 @@ export class Relay implements UpstreamEvents {
 
   /** Takes a message of the server's. */
   receive(frame: Frame, about: number): void {
-    readable(this, () => {
+    try {
       switch (frame.kind) {
         case "result":
         case "error":
           return this.#response(frame, about);
         case "request":
-          return this.#request(frame, about);
+          return deliverRequest(this, frame, about);
         default:
-          return this.#notification(frame, about);
+          return deliverNotification(this, frame, about);
       }
-    });
+    } catch (cause) {
+      strange(this, cause);
+    }
   }
 
   #response(frame: Frame, about: number): void {
     let id = frame.idAt < 0 ? NaN : Number(frame.id);
     // An error without a usable id can only be about the request on whose stream it came, or the only one there is.
-    if (!this.pending.has(id) && frame.kind === "error" && !(id > 0)) {
-      const [only] = this.pending.size === 1 ? this.pending.keys() : [];
-      id = about || (only ?? NaN);
+    if (!this.pending.get(id) && frame.kind === "error" && !(id > 0)) {
+      id = about || (this.pending.only ?? NaN);
     }
     const pending = this.pending.get(id);
     if (!pending) {
@@ -413,12 +365,10 @@ export class Relay implements UpstreamEvents {
       this.answered = true;
       this.options.onanswer?.();
     }
-    this.#drop(pending);
-    const settle = this.#settled.get(id);
-    if (settle) {
-      this.#settled.delete(id);
+    this.pending.drop(pending);
+    if (pending.settle) {
       // Whoever waits reads it later, when the leg has gone on.
-      return settle(readFrame(frame.bytes.slice()));
+      return pending.settle(readFrame(frame.bytes.slice()));
     }
     let bytes: Bytes;
     if (frame.idAt < 0) {
@@ -438,150 +388,24 @@ export class Relay implements UpstreamEvents {
       );
     } else bytes = put(frame.bytes, frame.idAt, frame.idEnd, pending.clientId);
     // What is only noted must not keep the response from its caller.
-    readable(this, () => {
+    try {
       if (pending.frame.tasked) this.#ownTask(pending, frame);
       this.#handshake.response(pending, frame);
-    });
+    } catch (cause) {
+      strange(this, cause);
+    }
     pending.exchange.respond(bytes, frame.errorCode);
-  }
-
-  #request(frame: Frame, about: number): void {
-    const owner = findOwner(this, frame.method, about);
-    if (!owner) {
-      if (frame.method === "ping") {
-        return this.tell(message.resultResponse(frame.id, {}), frame);
-      }
-      const text =
-        `Cannot tell which client "${frame.method}" is for: ${this.#running()} clients have requests running`;
-      return this.refuse(frame.id, text);
-    }
-    const { client, exchange } = owner;
-    const token = frame.tokenAt < 0
-      ? ""
-      : raw(frame.bytes, frame.tokenAt, frame.tokenEnd);
-    const id = client.ask({ relay: this, id: frame.id, token });
-    if (id === 0) {
-      return this.refuse(
-        frame.id,
-        "The client has too many unanswered requests",
-      );
-    }
-    const bytes = token === ""
-      ? put(frame.bytes, frame.idAt, frame.idEnd, `${id}`)
-      : putTwo(
-        frame.bytes,
-        frame.idAt,
-        frame.idEnd,
-        `${id}`,
-        frame.tokenAt,
-        frame.tokenEnd,
-        `${id}`,
-      );
-    if (exchange) exchange.push(bytes);
-    else client.push(this, frame, bytes);
-  }
-
-  #notification(frame: Frame, about: number): void {
-    const { method, bytes } = frame;
-    if (method === "notifications/progress") {
-      const id = Number(raw(bytes, frame.progressAt, frame.progressEnd));
-      const pending = this.pending.get(id);
-      if (pending) {
-        pending.since = performance.now();
-        if (pending.token !== "") {
-          pending.exchange.push(
-            put(bytes, frame.progressAt, frame.progressEnd, pending.token),
-          );
-        }
-        return;
-      }
-      const task = this.#taskTokens.get(id);
-      if (task) {
-        task.client.push(
-          this,
-          frame,
-          put(bytes, frame.progressAt, frame.progressEnd, task.token),
-        );
-      }
-      return;
-    }
-    if (method === "notifications/cancelled") return this.#serverCancels(frame);
-    if (frame.subscriptionAt >= 0) {
-      const pending = this.pending.get(
-        Number(raw(bytes, frame.subscriptionAt, frame.subscriptionEnd)),
-      );
-      pending?.exchange.push(
-        put(
-          bytes,
-          frame.subscriptionAt,
-          frame.subscriptionEnd,
-          pending.clientId,
-        ),
-      );
-      return;
-    }
-    if (method.endsWith("/list_changed")) {
-      this.options.onlistchanged?.(method);
-      for (const client of this.clients) {
-        if (client.running) client.push(this, frame, bytes);
-      }
-      return;
-    }
-    if (
-      method === "notifications/resources/updated" && !this.options.exclusive
-    ) {
-      for (
-        const client of this.memory.subscribers(
-          frame.string(frame.uriAt, frame.uriEnd),
-        )
-      ) client.push(this, frame, bytes);
-      return;
-    }
-    if (
-      method === "notifications/tasks/status" ||
-      method === "notifications/resources/updated"
-    ) {
-      const owner = this.options.exclusive
-        ? this.clients.values().next().value
-        : this.memory.taskOwner(frame.string(frame.taskIdAt, frame.taskIdEnd));
-      owner?.push(this, frame, bytes);
-      return;
-    }
-    const owner = findOwner(this, method, about, frame);
-    if (!owner) {
-      return log.debug(`${this.options.name}: nobody to give ${method} to`);
-    }
-    if (owner.exchange) owner.exchange.push(bytes);
-    else owner.client.push(this, frame, bytes);
-  }
-
-  #serverCancels(frame: Frame): void {
-    const serverId = raw(frame.bytes, frame.requestIdAt, frame.requestIdEnd);
-    for (const client of this.clients) {
-      for (const [id, ask] of client.asks) {
-        if (ask.relay !== this || ask.id !== serverId) continue;
-        client.asks.delete(id);
-        client.push(
-          this,
-          frame,
-          put(frame.bytes, frame.requestIdAt, frame.requestIdEnd, `${id}`),
-        );
-        return;
-      }
-    }
-    // A modern server has no requests of its own: on stdio it ends a subscription in this way.
-    const pending = this.pending.get(Number(serverId));
-    if (pending) this.#endListen(pending);
   }
 
   /** Ends all subscriptions of modern clients in good order: they come back, and are served by another process. */
   endListens(): void {
-    for (const pending of [...this.pending.values()]) this.#endListen(pending);
+    for (const pending of this.pending.all()) this.endListen(pending);
   }
 
-  #endListen(pending: Pending): void {
+  /** Ends a request in good order where it is a subscription of a modern client. */
+  endListen(pending: Pending): void {
     if (pending.frame.method !== "subscriptions/listen") return;
-    this.#drop(pending);
+    this.pending.drop(pending);
     const result = {
       resultType: "complete",
       _meta: { [META.subscriptionId]: JSON.parse(pending.clientId) },
@@ -601,14 +425,10 @@ export class Relay implements UpstreamEvents {
   ): void {
     const pending = this.pending.get(id), code = given ?? CODE.internal;
     if (!pending) return;
-    const held = this.#held.indexOf(pending);
-    if (held >= 0) this.#held.splice(held, 1);
-    this.#drop(pending);
+    this.pending.drop(pending);
     const bytes = message.errorResponse(pending.clientId, code, text, data);
-    const settle = this.#settled.get(id);
-    if (settle) {
-      this.#settled.delete(id);
-      return settle(given === undefined ? text : readFrame(bytes));
+    if (pending.settle) {
+      return pending.settle(given === undefined ? text : readFrame(bytes));
     }
     pending.exchange.respond(bytes, code);
   }
@@ -624,8 +444,7 @@ export class Relay implements UpstreamEvents {
     if (this.#closed !== "") return;
     this.#closed = reason;
     this.#upstream = undefined;
-    this.#held = [];
-    for (const pending of [...this.pending.values()]) {
+    for (const pending of this.pending.all()) {
       this.failed(
         pending.id,
         `${
@@ -645,7 +464,7 @@ export class Relay implements UpstreamEvents {
   async close(reason: string): Promise<void> {
     const upstream = this.#upstream;
     this.closed(reason);
-    clearInterval(this.#clock);
+    this.pending.stop();
     await upstream?.close();
   }
 
@@ -666,26 +485,13 @@ export class Relay implements UpstreamEvents {
       if (this.#closed !== "") {
         return reject(new Error(this.#gone(this.#closed)));
       }
-      const id = this.#next++;
-      const bytes = put(frame.bytes, frame.idAt, frame.idEnd, `${id}`);
-      const pending = {
-        id,
-        client: undefined,
-        exchange: own,
-        clientId: `${id}`,
-        token: "",
-        frame,
-        bytes,
-        since: 0,
-      };
-      this.pending.set(id, pending);
-      this.#watch(pending);
-      this.#settled.set(id, (answer) => {
+      const settle = (answer: Frame | string) => {
         if (typeof answer === "string") return reject(new Error(answer));
         if (answer.kind === "result") return resolve(answer);
         reject(new ServerError(answer.errorCode, errorText(answer)));
-      });
-      this.#upstream?.send(bytes, frame, id, headers);
+      };
+      const pending = this.pending.add(frame, own, undefined, settle);
+      this.#upstream?.send(pending.bytes, frame, pending.id, headers);
     });
   }
 
@@ -698,23 +504,9 @@ export class Relay implements UpstreamEvents {
     onpush: (bytes: Bytes) => void,
     onend: (errorCode: number) => void,
   ): void {
-    const id = this.#next++;
-    const bytes = put(frame.bytes, frame.idAt, frame.idEnd, `${id}`);
-    this.pending.set(id, {
-      id,
-      client: undefined,
-      exchange: {
-        ...own,
-        push: onpush,
-        respond: (_, code) => onend(code),
-      },
-      clientId: `${id}`,
-      token: "",
-      frame,
-      bytes,
-      since: 0,
-    });
-    this.#upstream?.send(bytes, frame, id);
+    const respond = (_: Bytes, code: number) => onend(code);
+    const pending = this.pending.add(frame, { ...own, push: onpush, respond });
+    this.#upstream?.send(pending.bytes, frame, pending.id);
   }
 
   /** Sends a notification of the relay's own. */
@@ -734,18 +526,8 @@ export class Relay implements UpstreamEvents {
     this.#upstream?.send(bytes, frame, 0);
   }
 
-  #drop(pending: Pending): void {
-    this.pending.delete(pending.id);
-    pending.client?.running?.delete(pending.clientId);
-  }
-
   #gone(reason: string): string {
     return `Server "${this.options.name}" ${reason}`;
-  }
-
-  #running(): number {
-    return new Set([...this.pending.values()].map((pending) => pending.client))
-      .size;
   }
 
   #ownTask(pending: Pending, frame: Frame): void {
@@ -755,13 +537,8 @@ export class Relay implements UpstreamEvents {
     };
     if (typeof result.task?.taskId !== "string") return;
     this.memory.ownTask(pending.client, result.task.taskId);
-    if (pending.token === "" || this.#taskTokens.size >= MAX_TASK_TOKENS) {
-      return;
-    }
-    this.#taskTokens.set(pending.id, {
-      client: pending.client,
-      token: pending.token,
-    });
+    if (pending.token === "") return;
+    this.memory.ownTaskToken(pending.client, pending.id, pending.token);
   }
 
   async #recover(reason: string, undelivered: number[]): Promise<void> {
@@ -771,7 +548,7 @@ export class Relay implements UpstreamEvents {
       // The relay's own requests are part of a recovery, which must not wait for itself.
       if (!pending.client || pending.frame.method === "initialize") {
         this.failed(id, this.#gone(`is not there: ${reason}`));
-      } else this.#held.push(pending);
+      } else this.pending.hold(pending);
     }
     if (this.#recovering) return;
     this.#recovering = true;
@@ -779,7 +556,7 @@ export class Relay implements UpstreamEvents {
       await this.#handshake.replay();
       this.#recovering = false;
       this.options.onrecovered?.();
-      for (const pending of this.#held.splice(0)) {
+      for (const pending of this.pending.release()) {
         const { bytes, frame, id, exchange } = pending;
         this.#upstream?.send(bytes, frame, id, exchange.headers);
       }
@@ -790,96 +567,33 @@ export class Relay implements UpstreamEvents {
           textOf(cause)
         }`;
       log.warn(text);
-      for (const pending of this.#held.splice(0)) this.failed(pending.id, text);
+      for (const pending of this.pending.release()) {
+        this.failed(pending.id, text);
+      }
     }
     const renewal = this.#renewal;
     this.#renewal = undefined;
     if (renewal) await this.renew(renewal.open, renewal.patience);
   }
 
-  #watch(pending: Pending): void {
-    const { timeoutMs = 0, startTimeoutMs = 0 } = this.options;
-    if (
-      timeoutMs === 0 &&
-      (startTimeoutMs === 0 || pending.frame.method !== "initialize")
-    ) return;
-    pending.since = performance.now();
-    const least = Math.min(
-      ...[timeoutMs, startTimeoutMs].filter((limit) => limit > 0),
-    );
-    this.#clock ??= setInterval(
-      () => this.#expire(),
-      Math.min(1000, Math.max(10, least / 10)),
-    );
-  }
-
-  #expire(): void {
-    const { timeoutMs = 0, startTimeoutMs = 0 } = this.options,
-      now = performance.now();
-    for (const pending of [...this.pending.values()]) {
-      const starting = pending.frame.method === "initialize";
-      const limit = starting && startTimeoutMs > 0 ? startTimeoutMs : timeoutMs;
-      if (
-        limit === 0 || pending.since === 0 ||
-        pending.frame.method === "subscriptions/listen"
-      ) continue;
-      if (now - pending.since < limit) continue;
-      const { method } = pending.frame;
-      const bytes = message.notification("notifications/cancelled", {
-        requestId: pending.id,
-        reason: "timeout",
-      });
-      if (!starting) this.#upstream?.cancel(pending.id, bytes);
-      this.failed(
-        pending.id,
-        `${this.#gone(`gave no answer to "${method}"`)} within ${
-          limit / 1000
-        } s`,
-      );
+  #expired(pending: Pending, limit: number): void {
+    const { id, frame: { method } } = pending;
+    if (method !== "initialize") {
+      const params = { requestId: id, reason: "timeout" };
+      const bytes = message.notification("notifications/cancelled", params);
+      this.#upstream?.cancel(id, bytes);
     }
-    if (this.pending.size > 0) return;
-    clearInterval(this.#clock);
-    this.#clock = undefined;
+    const late = this.#gone(`gave no answer to "${method}"`);
+    this.failed(id, `${late} within ${limit / 1000} s`);
   }
-}
-
-/** Takes a client's cancellation of a request that runs at some server. */
-export function cancelled(client: Client, frame: Frame): void {
-  const running = client.running?.get(
-    raw(frame.bytes, frame.requestIdAt, frame.requestIdEnd),
-  );
-  running?.relay.cancel(running.id, frame);
-}
-
-/** Takes a client's word on how far it is with a request of some server's. */
-export function progressed(client: Client, frame: Frame): void {
-  const ask = client.asked(
-    raw(frame.bytes, frame.progressAt, frame.progressEnd),
-  );
-  if (!ask || ask.token === "") return;
-  ask.relay.tell(
-    put(frame.bytes, frame.progressAt, frame.progressEnd, ask.token),
-    frame,
-  );
-}
-
-/** Takes a client's response to a request of some server's. */
-export function answer(client: Client, frame: Frame): void {
-  const ask = client.asked(frame.id);
-  if (ask) ask.relay.answer(client, frame);
-  else log.debug("A client answered a request that nobody made");
 }
 
 // The scanner checks the grammar, but not what strings are made of: an escape that is none shows when one is read.
 // Nor does it check what values are. One message that cannot be understood must not end the leg that it came from.
-function readable(relay: Relay, action: () => void): void {
-  try {
-    action();
-  } catch (cause) {
-    log.warn(
-      `${relay.options.name}: a message cannot be understood: ${textOf(cause)}`,
-    );
-  }
+function strange(relay: Relay, cause: unknown): void {
+  log.warn(
+    `${relay.options.name}: a message cannot be understood: ${textOf(cause)}`,
+  );
 }
 
 function errorText(answer: Frame): string {

@@ -5,16 +5,10 @@
  * @module
  */
 import type { Isolation, ServerSpec } from "../config/server_spec.ts";
-import {
-  type Era,
-  isModernError,
-  LATEST_LEGACY,
-  LATEST_MODERN,
-  META,
-} from "../mcp/eras.ts";
+import type { Era } from "../mcp/eras.ts";
 import { log } from "../log.ts";
 import type { Client } from "../relay/client.ts";
-import { Relay, ServerError } from "../relay/relay.ts";
+import { Relay } from "../relay/relay.ts";
 import { Child } from "../wire/child.ts";
 import type {
   ClientLeg,
@@ -22,9 +16,8 @@ import type {
   UpstreamEvents,
   UpstreamLeg,
 } from "../wire/leg.ts";
-import type { ModernServer } from "../wire/modern_server.ts";
-import { version } from "../version.ts";
 import { Backoff } from "./backoff.ts";
+import { type ModernUpstream, probeEra } from "./probe.ts";
 
 /** How a server is run. */
 export interface ServerOptions {
@@ -45,41 +38,21 @@ export interface ServerOptions {
   ) => UpstreamLeg;
 }
 
-/** A modern server, for those who join several into one. */
-export interface ModernUpstream extends ModernServer {
-  /** The relay in front of it. */
-  relay: Relay;
-  /** The `_meta` of requests of our own. */
-  envelope: Record<string, unknown>;
-  /** The result of `server/discover`; empty where it gave none. */
-  discovered: Record<string, unknown>;
-}
-
 /** How a server is: `starting` until one of its processes has shown that it works. */
 export type ServerState = "starting" | "running" | "failed" | "closed";
 
 /** Longest time that a server may take to answer the first message, in ms, where its entry does not say. */
 const START_TIMEOUT = 60_000;
-/** After how many ms without an answer to `server/discover` a server is also asked in the legacy way. */
-const PROBE_PATIENCE = 3000;
 /** A process that lives for so many ms has started. */
 const SETTLED = 1000;
 /** A process that dies after fewer ms than this is not replaced at once for a second time. */
 const STEADY = 10_000;
-/** For how many ms a server's list of tools is not asked for again. */
-const TOOLS_FRESH = 5000;
 
 /** What a shared server is told that clients can do: each of its requests is then checked against its owner. */
 const ALL_CAPABILITIES = {
   roots: { listChanged: true },
   sampling: {},
   elicitation: { form: {}, url: {} },
-};
-
-const ENVELOPE = {
-  [META.protocolVersion]: LATEST_MODERN,
-  [META.clientCapabilities]: {},
-  [META.clientInfo]: { name: "mcp-proxy", version },
 };
 
 /** One configured server. */
@@ -550,132 +523,25 @@ export class Server {
 
   // ---- eras ----
 
-  // The first thing that the process hears is `server/discover`, in an envelope: a process of an SDK takes its era from
-  // the first message, and some legacy ones end at it. So it is never a process that a session waits for.
   async #probe(onclosed: () => void): Promise<ModernUpstream | undefined> {
     const { spec } = this;
-    const relay = this.#probing(onclosed);
-    try {
-      const found = await this.#versions(relay);
-      if (this.spec !== spec) throw new Error(`${this.#called} was replaced`);
-      if (found === "legacy") {
-        this.era = "legacy";
-        void relay.close("speaks only legacy versions");
-        return undefined;
-      }
-      this.era = "modern";
-      const receiver = relay.join({ push() {}, close() {} }, false);
-      return {
-        receiver,
-        relay,
-        envelope: ENVELOPE,
-        discovered: found,
-        versions: versionsOf(found),
-        tool: toolFinder(relay),
-      };
-    } catch (cause) {
-      void relay.close("could not be asked");
-      throw cause;
+    const found = await probeEra((again) =>
+      this.#probing(again ? () => {} : onclosed)
+    );
+    if (this.spec !== spec) {
+      void found?.relay.close("was replaced");
+      throw new Error(`${this.#called} was replaced`);
     }
+    this.era = found ? "modern" : "legacy";
+    return found;
   }
 
   #probing(onclosed: () => void): Relay {
     const relay = this.#relay(false, onclosed);
     this.#probes.add(relay);
-    this.#attach(
-      relay,
-      () => this.#spawn(),
-      true,
-    );
+    this.#attach(relay, () => this.#spawn(), true);
     return relay;
   }
-
-  async #versions(relay: Relay): Promise<Discovered | "legacy"> {
-    const { promise: patience, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(resolve, PROBE_PATIENCE, undefined);
-    const discovered = discover(relay);
-    const early = await Promise.race([discovered, patience]);
-    clearTimeout(timer);
-    if (early) return early;
-    const greeted = this.#greet(relay);
-    return Promise.race([
-      discovered.then((found) => found ?? greeted),
-      greeted,
-    ]);
-  }
-
-  // Silence, or an end, says nothing: the legacy question decides, and if it has to be in a process of its own.
-  async #greet(relay: Relay): Promise<Discovered | "legacy"> {
-    const again = relay.closedReason === ""
-      ? undefined
-      : this.#probing(() => {});
-    const params = {
-      protocolVersion: LATEST_LEGACY,
-      capabilities: {},
-      clientInfo: { name: "mcp-proxy", version },
-    };
-    try {
-      await (again ?? relay).ask("initialize", params);
-      return "legacy";
-    } catch (cause) {
-      if (
-        !again && cause instanceof ServerError && isModernError(cause.code)
-      ) return {};
-      throw cause;
-    } finally {
-      void again?.close("was only asked for its era");
-    }
-  }
-}
-
-// `undefined` where no answer came: from a server that is gone, or that gave none in its time.
-async function discover(
-  relay: Relay,
-): Promise<Discovered | "legacy" | undefined> {
-  try {
-    const answer = await relay.ask("server/discover", { _meta: ENVELOPE });
-    return answer.value(answer.resultAt, answer.resultEnd) as Discovered;
-  } catch (cause) {
-    if (!(cause instanceof ServerError)) return undefined;
-    return isModernError(cause.code) ? {} : "legacy";
-  }
-}
-
-type Discovered = Record<string, unknown>;
-
-// A server that refused our envelope speaks the era all the same.
-function versionsOf({ supportedVersions }: Discovered): string[] {
-  return Array.isArray(supportedVersions) ? supportedVersions : [LATEST_MODERN];
-}
-
-// Finds a tool in the server's list, which is asked for anew when a name is not in it, but not all the time.
-function toolFinder(relay: Relay): ModernServer["tool"] {
-  let tools: Map<string, { inputSchema?: unknown }> = new Map();
-  let asked = -Infinity;
-  return async (name) => {
-    if (tools.has(name) || performance.now() - asked < TOOLS_FRESH) {
-      return tools.get(name);
-    }
-    asked = performance.now();
-    const found: typeof tools = new Map();
-    let cursor: string | undefined;
-    for (let page = 0; page < 100; page++) {
-      // deno-lint-ignore no-await-in-loop -- pages come one after the other
-      const answer = await relay.ask("tools/list", {
-        ...cursor === undefined ? {} : { cursor },
-        _meta: ENVELOPE,
-      });
-      const result = answer.value(answer.resultAt, answer.resultEnd) as {
-        tools?: { name: string; inputSchema?: unknown }[];
-        nextCursor?: string;
-      };
-      for (const tool of result.tools ?? []) found.set(tool.name, tool);
-      cursor = result.nextCursor;
-      if (cursor === undefined) break;
-    }
-    tools = found;
-    return tools.get(name);
-  };
 }
 
 function said(child: Child): string {

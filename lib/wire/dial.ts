@@ -18,6 +18,8 @@ export interface Wire {
 export interface Sockets {
   /** Connects. */
   connect(hostname: string, port: number): Promise<Wire>;
+  /** Connects with TLS. */
+  connectTls(hostname: string, port: number): Promise<Wire>;
   /** Does the TLS handshake over a connection of its own. Closes it where that fails. */
   secure(plain: Wire, hostname: string): Promise<Wire>;
 }
@@ -37,31 +39,36 @@ export type Dial = (to: URL) => Promise<Line>;
 
 /** Connections of Deno's, which check certificates against the usual ones and those in `caCerts` (PEM). */
 export function checkedSockets(caCerts: string[]): Sockets {
-  return {
-    async connect(hostname, port) {
-      const conn = await Deno.connect({ hostname, port }).catch((cause) => {
-        // Servers often listen on one of the two only, and not on the one that is looked up first.
-        if (hostname !== "localhost") throw cause;
-        return Deno.connect({ hostname: "127.0.0.1", port });
-      });
-      conn.setNoDelay(true);
+  const secure = async (plain: Wire, hostname: string) => {
+    const conn = await Deno.startTls(plain as Deno.TcpConn, {
+      hostname,
+      caCerts,
+      alpnProtocols: ["http/1.1"],
+    });
+    try {
+      await conn.handshake();
       return conn;
-    },
-    async secure(plain, hostname) {
-      const conn = await Deno.startTls(plain as Deno.TcpConn, {
-        hostname,
-        caCerts,
-        alpnProtocols: ["http/1.1"],
-      });
-      try {
-        await conn.handshake();
-        return conn;
-      } catch (cause) {
-        conn.close();
-        throw cause;
-      }
-    },
+    } catch (cause) {
+      conn.close();
+      throw cause;
+    }
   };
+  return {
+    connect,
+    connectTls: async (hostname, port) =>
+      await secure(await connect(hostname, port), hostname),
+    secure,
+  };
+}
+
+async function connect(hostname: string, port: number): Promise<Deno.TcpConn> {
+  const conn = await Deno.connect({ hostname, port }).catch((cause) => {
+    // Servers often listen on one of the two only, and not on the one that is looked up first.
+    if (hostname !== "localhost") throw cause;
+    return Deno.connect({ hostname: "127.0.0.1", port });
+  });
+  conn.setNoDelay(true);
+  return conn;
 }
 
 /** A way to connect, through the proxy that the environment names. */
@@ -72,18 +79,21 @@ export function dialer(
   return async (to) => {
     const tls = to.protocol === "https:", hostname = bare(to.hostname);
     const port = Number(to.port) || (tls ? 443 : 80);
-    const proxy = proxyFor(to, env), extra = proxy ? authorization(proxy) : "";
-    const wire =
-      await (proxy
-        ? connectProxy(sockets, proxy)
-        : sockets.connect(hostname, port));
-    if (!tls) return { wire, absolute: proxy !== undefined, extra };
-    if (proxy) await tunnel(wire, `${to.hostname}:${port}`, extra, proxy.host);
-    return {
-      wire: await sockets.secure(wire, hostname),
-      absolute: false,
-      extra: "",
-    };
+    const proxy = proxyFor(to, env);
+    if (!proxy) {
+      const connect = tls ? sockets.connectTls : sockets.connect;
+      return {
+        wire: await connect(hostname, port),
+        absolute: false,
+        extra: "",
+      };
+    }
+    const extra = authorization(proxy),
+      plain = await connectProxy(sockets, proxy);
+    if (!tls) return { wire: plain, absolute: true, extra };
+    await tunnel(plain, `${to.hostname}:${port}`, extra, proxy.host);
+    const wire = await sockets.secure(plain, hostname);
+    return { wire, absolute: false, extra: "" };
   };
 }
 

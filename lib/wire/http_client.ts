@@ -178,7 +178,7 @@ export class HttpClient implements UpstreamLeg {
       const response = await this.#reach(running, headers);
       const { status } = response;
       if (status !== 200) await this.#other(running, response);
-      else if (frame.methodAt >= 0 && frame.method === "initialize") {
+      else if (frame.method === "initialize") {
         this.#session = response.headers.get("mcp-session-id") ?? "";
         await this.#answer(running, response);
       } else await this.#answer(running, response);
@@ -221,7 +221,16 @@ export class HttpClient implements UpstreamLeg {
 
   async #follow(running: Running, response: Reply): Promise<void> {
     const { signal } = running.stop, { body } = response;
-    const ondata = (data: Bytes) => this.#json(running, data);
+    const ondata = (data: Bytes) => {
+      try {
+        this.#json(running, data);
+      } catch (cause) {
+        if (!(cause instanceof FrameError)) throw cause;
+        log.warn(`${this.#target.shown} sent an event that is no message`, {
+          cause,
+        });
+      }
+    };
     const events = new EventReader(MAX_ANSWER, ondata);
     let late: ReturnType<typeof setTimeout> | undefined;
     try {
@@ -236,7 +245,7 @@ export class HttpClient implements UpstreamLeg {
       }
     } catch (cause) {
       if (running.done || signal.aborted) return;
-      if (cause instanceof FrameError || events.lastEventId === "") throw cause;
+      if (events.lastEventId === "") throw cause;
     } finally {
       clearTimeout(late);
     }

@@ -30,6 +30,8 @@ export interface Backend {
 export interface SessionLimits {
   /** How many there may be. */
   maxSessions: number;
+  /** Whether there are that many, over all transports of one server. */
+  full(): boolean;
   /** After how many ms without use one ends. */
   idleMs: number;
 }
@@ -193,7 +195,7 @@ export class StreamableFront {
   async #open(incoming: Incoming, frame: Frame): Promise<Response> {
     const accept = accepts(incoming.request);
     if (!accept.json && !accept.stream) return notAcceptable(frame.id);
-    if (this.sessions.size >= this.#limits.maxSessions) {
+    if (this.#limits.full()) {
       const text =
         `There are ${this.#limits.maxSessions} sessions already; try again later, or raise --max-sessions`;
       return refusal(503, CODE.internal, text, frame.id, {

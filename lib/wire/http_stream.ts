@@ -70,6 +70,7 @@ export class ServerStream {
     const { signal } = this.#stop, target = this.#target;
     let opened = false,
       failures = 0,
+      empty = 0,
       lastEventId = "",
       retry: number | undefined;
     while (!signal.aborted) {
@@ -92,6 +93,11 @@ export class ServerStream {
           // Only a stream that has been there before can be gone: many servers have none, and say so in many ways.
           const lost = opened && await this.#forgotten(response);
           await discard(response);
+          if (!lost && response.status === 400 && lastEventId !== "") {
+            // The session is there, but what came last is not known any more.
+            lastEventId = "";
+            continue;
+          }
           if (lost) {
             this.#onlost(
               `${target.shown} answered ${response.status} to its event stream`,
@@ -113,10 +119,13 @@ export class ServerStream {
       }
       lastEventId = events.lastEventId;
       retry = events.retry ?? retry;
-      await pause(
-        failures > 1 ? backOff(failures + 3, MAX_PAUSE) : retry ?? PAUSE,
-        signal,
-      );
+      // A stream that ends again and again without a word is asked for less and less often.
+      empty = events.events > 0 ? 0 : empty + 1;
+      const least = empty > 1 ? backOff(empty, MAX_PAUSE) : 0;
+      const wait = failures > 1
+        ? backOff(failures + 3, MAX_PAUSE)
+        : Math.max(least, retry ?? PAUSE);
+      await pause(wait, signal);
     }
   }
 }

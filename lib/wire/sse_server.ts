@@ -78,7 +78,7 @@ export class SseFront {
 
   /** Answers a GET: opens a session. */
   async get(incoming: Incoming): Promise<Response> {
-    if (this.sessions.size >= this.#limits.maxSessions) {
+    if (this.#limits.full()) {
       return unavailable(
         new Error(
           `There are ${this.#limits.maxSessions} sessions already; try again later, or raise --max-sessions`,

@@ -12,23 +12,27 @@ import type { Sockets, Wire } from "./dial.ts";
 export const unchecked: Sockets = {
   connect: (host, port) =>
     opened(connect({ host, port, noDelay: true }), "connect"),
+  connectTls: (host, port) =>
+    opened(secure({ host, port, ...trusting(host) }), "secureConnect"),
   secure(plain, hostname) {
     if (!(plain instanceof NodeWire)) {
       throw new TypeError("a connection of another kind");
     }
-    const servername = /^[\d.]+$|:/.test(hostname)
-      ? {}
-      : { servername: hostname };
+    const socket = plain.release();
     return opened(
-      secure({
-        socket: plain.release(),
-        rejectUnauthorized: false,
-        ...servername,
-      }),
+      secure({ socket, ...trusting(hostname) }),
       "secureConnect",
     );
   },
 };
+
+// An address is no name that a server could be asked for.
+function trusting(hostname: string) {
+  const rejectUnauthorized = false;
+  return /^[\d.]+$|:/.test(hostname)
+    ? { rejectUnauthorized }
+    : { rejectUnauthorized, servername: hostname };
+}
 
 function opened(socket: Socket, event: string): Promise<Wire> {
   return new Promise((resolve, reject) => {

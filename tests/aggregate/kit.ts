@@ -157,7 +157,7 @@ export async function aggregating(
         `${folder}/config.json`,
         ...args,
       ],
-      /Listening on (?:\x1b\[\d+m)*https?:\/\/[^\s/]+:(\d+)/,
+      /Listening on https?:\/\/[^\s/]+:(\d+)/,
       env,
     );
     const url = /https?:\S+/.exec(running.url)?.[0] ?? "";
@@ -166,8 +166,9 @@ export async function aggregating(
     try {
       await test(aggregate);
     } catch (error) {
-      console.log(aggregate.stderr());
-      throw error;
+      throw new Error(`With this on stderr:\n${aggregate.stderr()}`, {
+        cause: error,
+      });
     } finally {
       ended = await aggregate.stop();
       left = aggregate.pids().filter(alive);

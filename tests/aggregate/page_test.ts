@@ -25,9 +25,10 @@ Deno.test("the page shows states, tools and configs for clients, and runs no scr
       );
       await until("the others are up", async () => {
         const { servers } = await aggregate.status();
-        return ["good", "<b>odd</b>", "new"].every((name) =>
-          servers[name].state === "running"
-        );
+        return servers.new.era === "modern" &&
+          ["good", "<b>odd</b>", "new"].every((name) =>
+            servers[name].state === "running"
+          );
       });
       const response = await fetch(`${aggregate.origin}/`);
       const policy = response.headers.get("content-security-policy") ?? "";

@@ -6,9 +6,9 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { alive, call, Session, until } from "../serve/kit.ts";
+import { alive, call, type Session, until } from "../serve/kit.ts";
 import {
-  Aggregate,
+  type Aggregate,
   aggregating,
   ask,
   askModern,

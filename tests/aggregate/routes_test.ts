@@ -166,7 +166,7 @@ Deno.test("only headers that are named go on to a server, each client's own", as
         const ways = [aggregate.mcp, aggregate.named("named")];
         for (const [index, url] of ways.entries()) {
           for (const user of ["ann", "bob"]) {
-            const session = await (await import("../serve/kit.ts")).Session
+            const session = await Session
               .open(url, { headers: headers(user) });
             const tool = index === 0 ? "named__echo" : "echo";
             assertEquals(await say(session, tool, { text: user }), user);
