@@ -8,6 +8,7 @@ import type { ModernBackend, ModernServer } from "../wire/modern_server.ts";
 import type { Catalog } from "./catalog.ts";
 import { type Allows, filtered, filteredModern } from "./filtered.ts";
 import { KINDS, LISTS } from "./lists.ts";
+import { through } from "./rewrite.ts";
 import { ModernView } from "./modern_view.ts";
 import { CatalogSession } from "./session.ts";
 
@@ -127,14 +128,12 @@ export class FilteredBackend implements Backend, ModernBackend {
         const listener = { frame: readFrame(frame.bytes.slice()), exchange };
         let handle = 0;
         handle = receiver.request(frame, {
-          push: (bytes) => exchange.push(bytes),
+          ...through(exchange),
           respond: (bytes, code) => {
             this.#listeners.delete(listener);
             byHandle.delete(handle);
             exchange.respond(bytes, code);
           },
-          refuse: (bytes) => exchange.refuse(bytes),
-          cancelled: (bytes) => exchange.cancelled(bytes),
         });
         if (handle !== 0) {
           this.#listeners.add(listener);

@@ -35,7 +35,9 @@ export class ModernView implements Receiver, ModernServer {
 
   /** Whether a server is there that speaks to modern clients. */
   async any(): Promise<boolean> {
-    const present = this.#visible.map((source) => source.present());
+    const visible = this.#visible;
+    if (visible.some(({ open }) => open)) return true;
+    const present = visible.map((source) => source.present());
     // One is enough, so nobody waits for the others.
     const one = present.map(async (asked) => {
       if (!await asked) throw new Error("it is not there");

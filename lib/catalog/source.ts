@@ -37,6 +37,10 @@ export interface Profile {
 const PING_TIMEOUT = 5000;
 /** Shortest wait between two tries, in ms. */
 const LEAST_PAUSE = 500;
+/** Longest wait before a server that crashes all the time is started again, in ms. */
+const LONGEST_PAUSE = 30_000;
+/** A process that lives for fewer ms than this has crashed quickly. */
+const STEADY = 10_000;
 /** Longest wait before a remote server is asked again, in ms: it costs but a request. */
 const MOST_PAUSE = 5000;
 
@@ -68,6 +72,9 @@ export class Source {
   #asking: { promise: Promise<unknown>; began: number } | undefined;
   #leftOut: Set<Era> = new Set();
   #announced: string | undefined;
+  #reopening = false;
+  #opened = 0;
+  #quick = 0;
 
   /** Takes the server, which must report its changes to {@linkcode changed}, {@linkcode recovered}, {@linkcode check}. */
   constructor(server: Server, options: SourceOptions) {
@@ -91,6 +98,11 @@ export class Source {
   get up(): boolean {
     if (this.personal) return true;
     return this.legacy !== undefined && this.server.state !== "failed";
+  }
+
+  /** Whether it is there for modern clients, as far as is known. */
+  get open(): boolean {
+    return this.modern?.relay.closedReason === "";
   }
 
   /** Whether it sees who asks, so that nothing can be asked but in a client's name. */
@@ -177,7 +189,7 @@ export class Source {
   /** Its server's state has changed. */
   stirred(): void {
     for (const kind of KINDS) this.onchange(kind);
-    if (this.server.state === "failed") void this.start();
+    if (this.server.state === "failed" && !this.#reopening) void this.start();
   }
 
   /** A request did not get through: looks whether anything does. */
@@ -206,6 +218,7 @@ export class Source {
         await this.#greet();
         if (known && this.server.state === "failed") await this.#ping();
         await this.#announce(began);
+        if (!await this.#stays()) throw new Error(this.server.lastError);
         this.server.works();
         this.#settle(true);
         for (const kind of KINDS) this.onchange(kind);
@@ -261,6 +274,12 @@ export class Source {
     }
   }
 
+  // It may have ended in the meantime.
+  async #stays(): Promise<boolean> {
+    if (!this.legacy) return this.open;
+    return (await this.server.openShared()).closedReason === "";
+  }
+
   // A server that answers with an error is there.
   async #ping(): Promise<void> {
     const { legacy, modern } = this;
@@ -305,6 +324,7 @@ export class Source {
     if (modern === this.modern || !modern) return modern;
     const again = this.modern !== undefined;
     this.modern = modern;
+    this.#opened = performance.now();
     this.#listen(modern);
     if (again) {
       this.offerings.forget();
@@ -315,9 +335,7 @@ export class Source {
 
   /** The modern server, as far as it is there in time. */
   async present(): Promise<ModernUpstream | undefined> {
-    if (this.modern && this.modern.relay.closedReason === "") {
-      return this.modern;
-    }
+    if (this.open) return this.modern;
     if (this.server.era === "legacy") {
       this.leaveOut("modern");
       return undefined;
@@ -359,7 +377,17 @@ export class Source {
     const { signal } = this.#ended;
     // It is there, and does not want to be listened to.
     if (errorCode !== 0 && modern.relay.closedReason === "") return;
-    await pause(Math.max(LEAST_PAUSE, this.server.wait), signal);
+    if (signal.aborted || this.modern !== modern) return;
+    this.#quick = performance.now() - this.#opened < STEADY
+      ? this.#quick + 1
+      : 0;
+    const wait = Math.min(LONGEST_PAUSE, LEAST_PAUSE * 2 ** this.#quick);
+    this.#reopening = true;
+    if (this.#quick > 1 && !this.legacy) {
+      this.server.fault(this.server.lastError);
+    }
+    await pause(Math.max(wait, this.server.wait), signal);
+    this.#reopening = false;
     while (!signal.aborted && this.modern === modern) {
       if (modern.relay.closedReason === "") return this.#listen(modern);
       await this.openModern().catch(() => {});

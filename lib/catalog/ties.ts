@@ -31,6 +31,7 @@ export class Ties {
   #relays: Map<Source, Relay> = new Map();
   #opening: Map<Source, Promise<Relay>> = new Map();
   #subscriptions: Map<Source, Set<string>> = new Map();
+  #reopening: Set<Source> = new Set();
   #ended = new AbortController();
   #said = 0;
 
@@ -154,10 +155,13 @@ export class Ties {
   // Whoever is subscribed may have nothing to ask, and waits all the same.
   async #reopen(source: Source): Promise<void> {
     const { signal } = this.#ended;
+    // Each try that fails ends a relay too.
+    if (this.#reopening.has(source)) return;
+    this.#reopening.add(source);
     for (let attempt = 0; !signal.aborted; attempt++) {
       const wanted = (this.#subscriptions.get(source)?.size ?? 0) > 0;
       if (!wanted || this.relay(source) || source.server.state === "closed") {
-        return;
+        break;
       }
       try {
         await this.open(source);
@@ -165,6 +169,7 @@ export class Ties {
         await pause(Math.min(LONGEST, 250 * 2 ** attempt), signal);
       }
     }
+    this.#reopening.delete(source);
   }
 
   #tellLevel(source: Source, relay: Relay): void {

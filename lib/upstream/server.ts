@@ -495,6 +495,8 @@ export class Server {
     const relay = this.#relay(false, () => {
       quick = performance.now() - began < STEADY ? quick + 1 : 0;
       const wait = quick < 2 ? 0 : Math.min(30_000, 250 * 2 ** (quick - 2));
+      // It answers, and does not stay: that is no server to work with.
+      if (quick >= 2 && !this.#dropped.has(relay)) this.#setState("failed");
       this.#revive(relay, wait, () => began = performance.now());
     });
     this.#attach(relay, () => this.#take());
