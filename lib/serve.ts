@@ -171,6 +171,8 @@ export async function run(args: string[], world: World): Promise<number> {
     hosts: allowedHosts(given.allowHost, given.unix === undefined && loopback),
     origins: given.allowOrigin,
     exposed: given.exposeHeader,
+    hostRemedy: "name it with --allow-host",
+    originRemedy: "name it with --allow-origin",
   });
   const app: App = new App(
     guard,

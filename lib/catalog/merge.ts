@@ -1,5 +1,6 @@
 import type { Identity } from "./catalog.ts";
-import type { Profile, Source } from "./source.ts";
+import type { Profile } from "./profile.ts";
+import type { Source } from "./source.ts";
 
 /** What many servers can do together (legacy: `initialize`; modern: `server/discover`). */
 export function mergedCapabilities(

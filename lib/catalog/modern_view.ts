@@ -9,7 +9,8 @@ import { type ListKind, listResult, LISTS } from "./lists.ts";
 import { introduction, mergedCapabilities } from "./merge.ts";
 import { through } from "./rewrite.ts";
 import { type Call, failed, type Reach, Router } from "./router.ts";
-import { profileOf, type Source } from "./source.ts";
+import { profileOf } from "./profile.ts";
+import type { Source } from "./source.ts";
 
 /** What modern callers with one token see: each request stands for itself, and goes to its owner. */
 export class ModernView implements Receiver, ModernServer {

@@ -11,7 +11,8 @@ import {
   LISTS,
   NONE,
 } from "./lists.ts";
-import { profileOf, type Source } from "./source.ts";
+import { profileOf } from "./profile.ts";
+import type { Source } from "./source.ts";
 
 /** What one server offers, from memory where it is known. */
 export class Offerings {

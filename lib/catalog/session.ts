@@ -9,7 +9,8 @@ import { type ListKind, listResult, LISTS } from "./lists.ts";
 import { introduction, mergedCapabilities } from "./merge.ts";
 import { aliased, refuse, through } from "./rewrite.ts";
 import { type Call, failed, type Reach, Router } from "./router.ts";
-import type { Profile, Source } from "./source.ts";
+import type { Profile } from "./profile.ts";
+import type { Source } from "./source.ts";
 import { allTasks } from "./tasks.ts";
 import { Ties } from "./ties.ts";
 

@@ -11,6 +11,7 @@ import { by, GRACE } from "./list_cache.ts";
 import { KINDS, type ListKind, LISTS, NONE } from "./lists.ts";
 import { Offerings } from "./offerings.ts";
 
+import { type Profile, profileOf } from "./profile.ts";
 import { textOf } from "./rewrite.ts";
 
 /** What the user wants of a server in the catalog. */
@@ -23,14 +24,6 @@ export interface SourceOptions {
   allows: (tool: string) => boolean;
   /** Headers of clients, in lower case, that go on to it. */
   forwardHeaders: readonly string[];
-}
-
-/** What a server said of itself. */
-export interface Profile {
-  /** Its capabilities. */
-  capabilities: Record<string, unknown>;
-  /** Its instructions, or `""`. */
-  instructions: string;
 }
 
 /** How long a server may take to answer a ping, in ms. */
@@ -209,7 +202,7 @@ export class Source {
   }
 
   async #bringUp(): Promise<void> {
-    let began = performance.now(), told = "", silent = 0;
+    let began = performance.now(), told = "", silent = 0, failures = 0;
     const { signal } = this.#ended;
     while (!signal.aborted) {
       const again = this.#again = new AbortController();
@@ -244,8 +237,9 @@ export class Source {
           if (!remote && ++silent % 2 === 0) await server.restartShared();
         } else if (remote) server.fault(why);
         this.#settle(false);
-        const wait = Math.max(LEAST_PAUSE, server.wait);
-        await pause(remote ? Math.min(wait, MOST_PAUSE) : wait, again.signal);
+        const most = remote ? MOST_PAUSE : LONGEST_PAUSE;
+        const wait = Math.min(most, LEAST_PAUSE * 2 ** failures++);
+        await pause(Math.max(wait, remote ? 0 : server.wait), again.signal);
       }
     }
     this.#bringing = undefined;
@@ -395,15 +389,4 @@ export class Source {
       await pause(Math.max(LEAST_PAUSE, this.server.wait), signal);
     }
   }
-}
-
-/** What a server's answer to `initialize` or `server/discover` says of it. */
-export function profileOf(result: Record<string, unknown>): Profile {
-  const { capabilities, instructions } = result;
-  return {
-    capabilities: typeof capabilities === "object" && capabilities !== null
-      ? capabilities as Record<string, unknown>
-      : {},
-    instructions: typeof instructions === "string" ? instructions : "",
-  };
 }

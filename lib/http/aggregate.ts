@@ -40,10 +40,17 @@ export async function serveAggregate(
   const trust = await openTrust(options.trust, world.env);
   const house = new House(config, trust, world);
   const loopback = isLoopback(config.listen.host);
+  // A web server in front passes on the name that the world knows.
+  const outside = config.baseUrl === undefined
+    ? undefined
+    : new URL(config.baseUrl);
+  const names = outside ? [outside.hostname.toLowerCase()] : [];
   const guard = new Guard({
-    hosts: loopback ? LOOPBACK_NAMES : undefined,
-    origins: [],
+    hosts: loopback ? [...LOOPBACK_NAMES, ...names] : undefined,
+    origins: outside ? [outside.origin] : [],
     exposed: [],
+    hostRemedy: "put it into mcpProxy.baseURL",
+    originRemedy: "put it into mcpProxy.baseURL",
   });
   const app: App = new App(guard, house.sites, pages(house, () => app));
   const listening = await listen(config.listen, app.handle);

@@ -11,6 +11,10 @@ export interface GuardOptions {
   hosts: string[] | undefined;
   /** Accepted values of `Origin`; `*` for any. */
   origins: string[];
+  /** What a person has to do to have another name accepted. */
+  hostRemedy: string;
+  /** The same for an origin. */
+  originRemedy: string;
   /** Header names that pages of accepted origins may read, on top of the usual. */
   exposed: string[];
 }
@@ -39,14 +43,14 @@ export class Guard {
     if (!this.#knowsHost(host)) {
       return text(
         403,
-        `Forbidden: Host "${host}" is not accepted; name it with --allow-host if it is yours`,
+        `Forbidden: Host "${host}" is not accepted; ${this.#options.hostRemedy} if it is yours`,
       );
     }
     const origin = headers.get("origin");
     if (origin !== null && !this.#knowsOrigin(origin)) {
       return text(
         403,
-        `Forbidden: Origin "${origin}" is not accepted; name it with --allow-origin if you trust it`,
+        `Forbidden: Origin "${origin}" is not accepted; ${this.#options.originRemedy} if you trust it`,
       );
     }
     if (request.method === "OPTIONS") return this.#preflight(request, origin);

@@ -6,6 +6,7 @@
  */
 import type { Bytes } from "../mcp/frame.ts";
 import { pause } from "./pause.ts";
+import { onBeat, stopBeat } from "./pulse.ts";
 import type { Dial } from "./dial.ts";
 import { Connection, type Reply } from "./http_connection.ts";
 
@@ -69,6 +70,7 @@ export class Http1Client {
 
   /** Closes all connections. */
   close(): void {
+    stopBeat(this.#sweep);
     for (const connection of [...this.#open]) connection.close();
   }
 
@@ -151,7 +153,21 @@ export class Http1Client {
     if (idle.length >= MAX_IDLE) return connection.close();
     idle.push(connection);
     this.#idle.set(origin, idle);
+    onBeat(this.#sweep);
   }
+
+  // Closes connections that nobody has needed for a while; `false` when none is left to look at.
+  readonly #sweep = (): boolean => {
+    const oldest = performance.now() - MAX_IDLE_TIME;
+    let left = 0;
+    for (const idle of this.#idle.values()) {
+      for (const connection of [...idle]) {
+        if (connection.idleSince <= oldest) connection.close();
+        else left++;
+      }
+    }
+    return left > 0;
+  };
 
   #forget(origin: string, connection: Connection): void {
     this.#open.delete(connection);

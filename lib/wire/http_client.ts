@@ -8,6 +8,7 @@ import { log } from "../log.ts";
 import { CODE } from "../mcp/eras.ts";
 import { type Bytes, type Frame, FrameError, readFrame } from "../mcp/frame.ts";
 import { isBatch, readBatch } from "../mcp/parts.ts";
+import { oneLine } from "../mcp/splice.ts";
 import { EventReader } from "./event_source.ts";
 import { resume, ServerStream } from "./http_stream.ts";
 import { ModernHeaders, POST } from "./modern_headers.ts";
@@ -271,7 +272,7 @@ export class HttpClient implements UpstreamLeg {
 
   /** A message on a request's own stream. */
   #take(running: Running, bytes: Bytes): void {
-    let frame = readFrame(bytes);
+    let frame = readFrame(oneLine(bytes));
     if (
       frame.methodAt < 0 &&
       (frame.id === `${running.id}` ||
@@ -432,7 +433,7 @@ export class HttpClient implements UpstreamLeg {
     const ondata = (data: Bytes) => {
       try {
         for (const part of isBatch(data) ? readBatch(data) : [data]) {
-          this.#events.receive(readFrame(part), 0);
+          this.#events.receive(readFrame(oneLine(part)), 0);
         }
       } catch (cause) {
         log.warn(`${this.#target.shown} sent an event that is no message`, {

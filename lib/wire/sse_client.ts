@@ -7,6 +7,7 @@
 import { log, maskUrl } from "../log.ts";
 import { type Bytes, type Frame, readFrame } from "../mcp/frame.ts";
 import { isBatch, readBatch } from "../mcp/parts.ts";
+import { oneLine } from "../mcp/splice.ts";
 import { EventReader } from "./event_source.ts";
 import { isHarmless } from "./http_client.ts";
 import type { Reply } from "./http1.ts";
@@ -378,7 +379,7 @@ export class SseClient implements UpstreamLeg {
   #receive(data: Bytes): void {
     try {
       for (const part of isBatch(data) ? readBatch(data) : [data]) {
-        const frame = readFrame(part);
+        const frame = readFrame(oneLine(part));
         if (frame.methodAt < 0) {
           const id = Number(frame.id), running = this.#running.get(id);
           this.#running.delete(id);

@@ -7,6 +7,7 @@ import {
   ask,
   askModern,
   configOf,
+  heardOf,
   legacyEntry,
   modernEntry,
   names,
@@ -63,9 +64,11 @@ Deno.test("resources keep their URI unless two servers have it; its changes are 
     await ask(session, "resources/subscribe", { uri: "two+fixture://a" });
     const stream = await session.get();
     await say(session, "two__update", { uri: "fixture://a" });
-    const told = await stream.next();
-    assertEquals(told.method, "notifications/resources/updated");
-    assertEquals(told.params.uri, "two+fixture://a");
+    const told = await until("an update", async () => {
+      const { method, params } = await stream.next();
+      return method === "notifications/resources/updated" && params;
+    });
+    assertEquals(told.uri, "two+fixture://a");
     assertEquals(await say(session, "one__subscribed"), "[]");
     await ask(session, "resources/unsubscribe", { uri: "two+fixture://a" });
     assertEquals(await say(session, "two__subscribed"), "[]");
@@ -139,8 +142,7 @@ Deno.test("a server's list_changed reaches clients of the combined endpoint and 
     const streams = [await all.get(), await own.get()];
     await say(own, "touch", { list: "tools" });
     for (const stream of streams) {
-      const { method } = await stream.next();
-      assertEquals(method, "notifications/tools/list_changed");
+      await heardOf(stream, "notifications/tools/list_changed");
       await stream.cancel();
     }
   }));

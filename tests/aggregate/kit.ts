@@ -4,6 +4,7 @@ import { program, startListening } from "../program.ts";
 import {
   alive,
   call,
+  type Events,
   legacy,
   type Message,
   modern,
@@ -247,4 +248,17 @@ export async function say(
   const { message } = await session.send(call(tool, args));
   if (!message?.result) throw new Error(JSON.stringify(message));
   return message.result.content[0].text;
+}
+
+/** Reads up to a notification, and gives the methods of what came before it. */
+export async function heardOf(
+  stream: Events,
+  method: string,
+): Promise<string[]> {
+  const before: string[] = [];
+  for (;;) {
+    const told = (await stream.next()).method;
+    if (told === method) return before;
+    before.push(told);
+  }
 }

@@ -134,6 +134,7 @@ Deno.test("the log lines that people grep are there", () =>
       }
       await (await fetch(aggregate.named("a"), { method: "POST" })).body
         ?.cancel();
-      assertStringIncludes(aggregate.stderr(), "<a> Request [POST] /mcp");
+      await until("the request is told", () =>
+        aggregate.stderr().includes("<a> Request [POST] /mcp"));
     },
   ));

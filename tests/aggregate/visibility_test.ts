@@ -17,6 +17,7 @@ import {
   askModern,
   bearer,
   configOf,
+  heardOf,
   legacyEntry,
   modernEntry,
   names,
@@ -148,16 +149,6 @@ Deno.test("legacy clients hear nothing of servers that are not theirs", () =>
     await heard.cancel();
     await other.cancel();
   }));
-
-/** Reads up to a notification, and gives what came before it. */
-async function heardOf(stream: Events, method: string): Promise<string[]> {
-  const before: string[] = [];
-  for (;;) {
-    const told = (await stream.next()).method;
-    if (told === method) return before;
-    before.push(told);
-  }
-}
 
 /** What has to do with the start is over when something later has been told more often than anything was then. */
 async function settle(session: Session, stream: Events, name: string) {
