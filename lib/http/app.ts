@@ -168,8 +168,8 @@ function pathOf(url: string): string {
 }
 
 function sessionOf(url: string): string | null {
-  const { searchParams } = new URL(url);
-  return searchParams.get("session_id") ?? searchParams.get("sessionId");
+  const [, found] = /[?&]session_?id=([^&#]*)/i.exec(url) ?? [];
+  return found === undefined ? null : decode(found);
 }
 
 function decode(path: string): string {

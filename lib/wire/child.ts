@@ -27,6 +27,8 @@ export interface ChildOptions {
 
 /** What may wait for a child that does not read, in bytes. */
 const MAX_UNWRITTEN = 64 * 1024 * 1024;
+/** Messages that are written one by one while the child says nothing. */
+const FEW = 1;
 /** How long a child may take to end after its stdin was closed, and after SIGTERM, in ms. */
 const POLITE = 1500, FIRM = 1500;
 /** How long what a child wrote before its end may take to arrive while something of its group holds the pipe, in ms. */
@@ -64,6 +66,7 @@ export class Child implements UpstreamLeg {
   #queue: Bytes[] = [];
   #unwritten = 0;
   #writing = false;
+  #sent = 0;
   #junk = 0;
   #words = "";
   #closing: Promise<void> | undefined;
@@ -116,16 +119,12 @@ export class Child implements UpstreamLeg {
       }
       return;
     }
-    this.#queue.push(oneLine(bytes));
-    this.#unwritten += bytes.length;
-    if (!this.#writing) this.#write();
+    this.#put(bytes);
   }
 
   /** Tells it that a response is no longer wanted. */
   cancel(_id: number, bytes: Bytes): void {
-    this.#queue.push(oneLine(bytes));
-    this.#unwritten += bytes.length;
-    if (!this.#writing) this.#write();
+    this.#put(bytes);
   }
 
   /** Ends it: closes its stdin, then asks, then kills its whole group. Resolves when nothing of it is left. */
@@ -138,8 +137,18 @@ export class Child implements UpstreamLeg {
     this.#signal("SIGKILL");
   }
 
-  async #write(): Promise<void> {
+  #put(bytes: Bytes): void {
+    this.#queue.push(oneLine(bytes));
+    this.#unwritten += bytes.length;
+    if (this.#writing) return;
     this.#writing = true;
+    // A write costs more than all the rest of a call. Where others are under way, more may come in the same turn, and
+    // one write does for all; a message that is alone goes at once.
+    if (++this.#sent > FEW) setImmediate(() => this.#write());
+    else this.#write();
+  }
+
+  async #write(): Promise<void> {
     try {
       while (this.#queue.length > 0) {
         const queue = this.#queue;
@@ -203,6 +212,7 @@ export class Child implements UpstreamLeg {
       }
       return;
     }
+    this.#sent = 0;
     for (const frame of frames) this.events.receive(frame, 0);
   }
 

@@ -119,11 +119,12 @@ export class SseFront {
     if (sessionId === null || sessionId === "") {
       return new Response("session_id is required", { status: 400 });
     }
-    if (!/^[0-9a-f]{32}$/.test(sessionId.replaceAll("-", ""))) {
+    const id = sessionId.replaceAll("-", "");
+    const session = this.sessions.get(id);
+    if (session && session.principal === incoming.principal) return session;
+    if (!/^[0-9a-f]{32}$/.test(id)) {
       return new Response("Invalid session ID", { status: 400 });
     }
-    const session = this.sessions.get(sessionId.replaceAll("-", ""));
-    if (session && session.principal === incoming.principal) return session;
     return new Response("Could not find session", { status: 404 });
   }
 

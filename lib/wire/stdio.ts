@@ -34,7 +34,7 @@ const MAX_UNWRITTEN = 256 * 1024 * 1024;
 /** Messages of a write are put together up to this size, in bytes; larger ones are written for themselves. */
 const MAX_JOINED = 64 * 1024;
 
-const LINE_BREAK = 10;
+const LINE_BREAK = 10, LINE_END = Uint8Array.of(LINE_BREAK);
 
 /** A client on our stdin and stdout. */
 export class Stdio implements ClientLeg {
@@ -209,18 +209,29 @@ export class Stdio implements ClientLeg {
     to: number,
     size: number,
   ): Promise<void> {
-    const all = new Uint8Array(size);
-    let at = 0;
-    for (let i = from; i < to; i++) {
-      const line = queue[i];
-      if (!line) continue;
-      all.set(line, at);
-      at += line.length;
-      all[at++] = LINE_BREAK;
-    }
-    for (let written = 0; written < size;) {
-      written += await this.#pipes.write(all.subarray(written));
+    const first = queue[from];
+    if (first && size > MAX_JOINED) {
+      // A large message stands alone, and a copy of it would cost more than a second write.
+      await this.#writeAll(first);
+      await this.#writeAll(LINE_END);
+    } else {
+      const all = new Uint8Array(size);
+      let at = 0;
+      for (let i = from; i < to; i++) {
+        const line = queue[i];
+        if (!line) continue;
+        all.set(line, at);
+        at += line.length;
+        all[at++] = LINE_BREAK;
+      }
+      await this.#writeAll(all);
     }
     this.#unwritten -= size;
+  }
+
+  async #writeAll(bytes: Bytes): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      at += await this.#pipes.write(at === 0 ? bytes : bytes.subarray(at));
+    }
   }
 }
