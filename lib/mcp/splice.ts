@@ -91,3 +91,14 @@ export function exchangeTwo(
   copy.set(bytes.subarray(end2), to);
   return copy;
 }
+
+/** The parts as one, `size` bytes in all. */
+export function joined(parts: readonly Uint8Array[], size: number): Bytes {
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

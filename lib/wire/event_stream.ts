@@ -5,7 +5,7 @@
  * @module
  */
 import type { Bytes } from "../mcp/frame.ts";
-import { oneLine } from "../mcp/splice.ts";
+import { joined, oneLine } from "../mcp/splice.ts";
 import { encode } from "../mcp/message.ts";
 import { onBeat } from "./pulse.ts";
 
@@ -114,7 +114,7 @@ export class EventStream {
     }
     const [first] = unsent;
     controller.enqueue(
-      unsent.length === 1 && first ? first : together(unsent, size),
+      unsent.length === 1 && first ? first : joined(unsent, size),
     );
   }
 
@@ -124,16 +124,6 @@ export class EventStream {
     streams.delete(this);
     this.ongone();
   }
-}
-
-function together(parts: readonly Bytes[], size: number): Bytes {
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 const streams = new Set<EventStream>();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { joined } from "../mcp/splice.ts";
 import { type Bytes, FrameError } from "../mcp/frame.ts";
 import { errorResponse } from "../mcp/message.ts";
 
@@ -63,13 +64,7 @@ export async function readBody(
     if (size > limit) throw tooLarge(limit);
     parts.push(part);
   }
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return joined(parts, size);
 }
 
 function tooLarge(limit: number): BodyError {

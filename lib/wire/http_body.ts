@@ -1,3 +1,4 @@
+import { joined } from "../mcp/splice.ts";
 import type { Bytes } from "../mcp/frame.ts";
 
 /** A body that is read piece by piece. */
@@ -60,11 +61,5 @@ export async function collect(body: AsyncIterable<Uint8Array>): Promise<Bytes> {
     parts.push(part);
     size += part.length;
   }
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return joined(parts, size);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { joined } from "../mcp/splice.ts";
 import { log, maskUrl } from "../log.ts";
 import { type Bytes, readFrame } from "../mcp/frame.ts";
 import { ConnectError, type Reply, type Request1 } from "./http1.ts";
@@ -339,13 +340,7 @@ export async function readBody(
       parts.push(part);
     }
     if (size <= limit) {
-      const all = new Uint8Array(size);
-      let at = 0;
-      for (const part of parts) {
-        all.set(part, at);
-        at += part.length;
-      }
-      return all;
+      return joined(parts, size);
     }
   } catch (cause) {
     throw new TargetError(
