@@ -132,6 +132,7 @@ export class Handshake {
     if (!relay.options.exclusive) this.#shared = answer;
     await answer.catch((cause) => {
       this.#shared = undefined;
+      this.#ready = false;
       throw cause;
     });
     relay.notify("notifications/initialized");
@@ -140,13 +141,12 @@ export class Handshake {
     ) => relay.ask("resources/subscribe", { uri }));
     const level = this.#level;
     if (level !== "") told.push(relay.ask("logging/setLevel", { level }));
-    for (
-      const { reason } of (await Promise.allSettled(told)).filter((one) =>
-        one.status === "rejected"
-      )
-    ) {
-      log.warn(
-        `${relay.options.name}: a subscription or log level is lost: ${reason.message}`,
+    // They have gone out before anything that comes now; what waits need not wait for their answers.
+    for (const one of told) {
+      one.catch((cause) =>
+        log.warn(
+          `${relay.options.name}: a subscription or log level is lost: ${cause.message}`,
+        )
       );
     }
   }

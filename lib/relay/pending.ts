@@ -25,12 +25,12 @@ export interface Pending {
   since: number;
 }
 
-/** How long requests may go without response or progress, in ms; 0 for no limit. */
+/** How long requests may go without response or progress, in ms; 0 for no limit. They may change. */
 export interface Limits {
   /** Any request. */
-  timeoutMs: number;
+  readonly timeoutMs?: number;
   /** `initialize`. */
-  startTimeoutMs: number;
+  readonly startTimeoutMs?: number;
 }
 
 /** The requests of one relay that wait for a response, by their ids towards the server, oldest first. */
@@ -148,7 +148,7 @@ export class PendingTable {
   }
 
   #limitOf({ frame }: Pending): number {
-    const { timeoutMs, startTimeoutMs } = this.#limits;
+    const { timeoutMs = 0, startTimeoutMs = 0 } = this.#limits;
     if (frame.method === "subscriptions/listen") return 0;
     if (frame.method === "initialize" && startTimeoutMs > 0) {
       return startTimeoutMs;

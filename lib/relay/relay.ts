@@ -87,9 +87,8 @@ export class Relay implements UpstreamEvents {
   /** Joined to an upstream by {@linkcode Relay.attach}. */
   constructor(options: RelayOptions) {
     this.options = options;
-    const { timeoutMs = 0, startTimeoutMs = 0 } = options;
     this.pending = new PendingTable(
-      { timeoutMs, startTimeoutMs },
+      options,
       (pending, limit) => this.#expired(pending, limit),
     );
     this.#handshake = new Handshake(this);
@@ -232,7 +231,7 @@ export class Relay implements UpstreamEvents {
   /** Sends a client's request to the server. */
   forward(client: Client, frame: Frame, exchange: Exchange): number {
     const clientId = frame.id;
-    if (this.#closed !== "" && !this.#recovering) {
+    if (this.#closed !== "") {
       exchange.respond(
         message.errorResponse(
           clientId,
@@ -408,12 +407,12 @@ export class Relay implements UpstreamEvents {
     this.pending.drop(pending);
     const result = {
       resultType: "complete",
-      _meta: { [META.subscriptionId]: JSON.parse(pending.clientId) },
+      _meta: { [META.subscriptionId]: 0 },
     };
-    pending.exchange.respond(
+    const { bytes, subscriptionAt: at, subscriptionEnd: end } = readFrame(
       message.resultResponse(pending.clientId, result),
-      0,
     );
+    pending.exchange.respond(put(bytes, at, end, pending.clientId), 0);
   }
 
   /** A request has failed on its way: its caller gets the error. */
@@ -452,11 +451,7 @@ export class Relay implements UpstreamEvents {
         } while "${pending.frame.method}" was running; it may have run`,
       );
     }
-    for (const client of this.clients) {
-      for (const [id, ask] of client.asks) {
-        if (ask.relay === this) client.asks.delete(id);
-      }
-    }
+    this.#forgetAsks();
     this.options.onclosed?.(reason);
   }
 
@@ -526,6 +521,15 @@ export class Relay implements UpstreamEvents {
     this.#upstream?.send(bytes, frame, 0);
   }
 
+  // Whoever asked is gone, and what comes after it may use the same ids.
+  #forgetAsks(): void {
+    for (const client of this.clients) {
+      for (const [id, ask] of client.asks) {
+        if (ask.relay === this) client.asks.delete(id);
+      }
+    }
+  }
+
   #gone(reason: string): string {
     return `Server "${this.options.name}" ${reason}`;
   }
@@ -552,6 +556,7 @@ export class Relay implements UpstreamEvents {
     }
     if (this.#recovering) return;
     this.#recovering = true;
+    this.#forgetAsks();
     try {
       await this.#handshake.replay();
       this.#recovering = false;

@@ -447,7 +447,10 @@ export class Server {
       relay.closed(reason);
     };
     child.events = {
-      receive: (frame, about) => relay.receive(frame, about),
+      // What has been replaced can ask nothing any more: the answer would go to its successor.
+      receive: (frame, about) => {
+        if (relay.has(child)) relay.receive(frame, about);
+      },
       failed: (id, text, code, data) => relay.failed(id, text, code, data),
       lost: (reason, undelivered) => relay.lost(reason, undelivered),
       closed,

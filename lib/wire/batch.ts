@@ -1,5 +1,6 @@
 import type { Bytes } from "../mcp/frame.ts";
 import type { Answer } from "./answer.ts";
+import { answerable } from "./answerable.ts";
 import type { Exchange } from "./leg.ts";
 
 /**
@@ -35,7 +36,8 @@ export class Batch {
   }
 
   #respond(bytes: Bytes): void {
-    this.#responses.push(bytes);
+    // One that is no JSON must not spoil the others.
+    this.#responses.push(answerable(bytes));
     if (--this.#left > 0) return;
     const size = this.#responses.reduce(
       (sum, part) => sum + part.length + 1,

@@ -166,8 +166,9 @@ export class Child implements UpstreamLeg {
         this.#unwritten -= size - queue.length;
       }
     } catch {
-      // Nobody reads any more: the end of the process tells who waits.
+      // Nobody reads any more: the end of the process tells who waits, and it has to come.
       this.#queue = [];
+      if (this.reason === "") void this.close();
     }
     this.#writing = false;
   }

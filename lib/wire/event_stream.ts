@@ -5,8 +5,9 @@
  * @module
  */
 import type { Bytes } from "../mcp/frame.ts";
-import { joined, oneLine } from "../mcp/splice.ts";
+import { joined } from "../mcp/splice.ts";
 import { encode } from "../mcp/message.ts";
+import { answerable } from "./answerable.ts";
 import { onBeat } from "./pulse.ts";
 
 /** What a stream may hold for a client that reads too slowly, in bytes. A single message may be larger. */
@@ -32,7 +33,7 @@ const COMMENT = encode(": keep-alive\n\n");
 
 /** The bytes of one event that carries a message; `id` is left out where it is `""`. */
 export function encodeEvent(message: Bytes, id = ""): Bytes {
-  const data = oneLine(message);
+  const data = answerable(message);
   const head = id === ""
     ? HEAD.length
     : HEAD_WITH_ID.length + id.length + DATA.length;

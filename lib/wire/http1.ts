@@ -51,6 +51,8 @@ export class Http1Client {
   async fetch(url: string, request: Request1): Promise<Reply> {
     const { signal } = request, to = parsed(url);
     signal.throwIfAborted();
+    // First, because it may refuse, and a connection that was taken for nothing would stay open.
+    const headers = this.#format(request);
     for (;;) {
       const kept = this.#take(to.origin);
       const connection = kept ?? await this.#connect(to, signal);
@@ -58,7 +60,7 @@ export class Http1Client {
         connection.absolute ? url.replace(/#.*/, "") : to.pathname + to.search
       } HTTP/1.1\r\nhost: ${to.host}\r\n`;
       const reply = await connection.send(
-        head + this.#format(request, connection),
+        head + connection.extra + headers,
         request.body,
         signal,
       );
@@ -74,7 +76,7 @@ export class Http1Client {
     for (const connection of [...this.#open]) connection.close();
   }
 
-  #format(request: Request1, connection: Connection): string {
+  #format(request: Request1): string {
     const { headers, body } = request;
     if (headers !== this.#headers) {
       let block = "accept-encoding: identity\r\n";
@@ -97,7 +99,7 @@ export class Http1Client {
     const length = body || request.method === "POST"
       ? `content-length: ${body?.length ?? 0}\r\n`
       : "";
-    return `${connection.extra}${this.#block}${length}\r\n`;
+    return `${this.#block}${length}\r\n`;
   }
 
   #take(origin: string): Connection | undefined {

@@ -18,6 +18,7 @@ import {
   discard,
   MAX_ANSWER,
   mediaType,
+  readBody,
   type Target,
   TargetError,
 } from "./target.ts";
@@ -216,7 +217,7 @@ export class SseClient implements UpstreamLeg {
     if (response.status !== 200 || mediaType(response) !== "application/json") {
       return await discard(response);
     }
-    const body = await response.bytes();
+    const body = await readBody(response, MAX_ANSWER);
     if (body.length > 0 && this.#running.has(id)) this.#receive(body);
   }
 

@@ -6,9 +6,9 @@
 import { log } from "../log.ts";
 import { type Bytes, FrameError, readFrame } from "../mcp/frame.ts";
 import { isBatch, readBatch } from "../mcp/parts.ts";
-import { oneLine } from "../mcp/splice.ts";
 import { CODE } from "../mcp/eras.ts";
 import { errorResponse } from "../mcp/message.ts";
+import { answerable } from "./answerable.ts";
 import type { ClientLeg, Exchange, Receiver } from "./leg.ts";
 import { Lines, MAX_LINE } from "./lines.ts";
 import { pause } from "./pause.ts";
@@ -152,19 +152,9 @@ export class Stdio implements ClientLeg {
     if (this.#closed !== "") return;
     let line: Bytes;
     try {
-      line = oneLine(bytes);
+      line = answerable(bytes);
     } catch (cause) {
-      const { id, kind } = readFrame(bytes);
-      if (kind !== "result" && kind !== "error") {
-        return log.warn(`A message that is no JSON is dropped: ${cause}`);
-      }
-      line = errorResponse(
-        id,
-        CODE.internal,
-        `The server's answer is no JSON: ${
-          cause instanceof Error ? cause.message : cause
-        }`,
-      );
+      return log.warn(`A message that is no JSON is dropped: ${cause}`);
     }
     if (this.#unwritten > MAX_UNWRITTEN) {
       return this.close(`the client has left ${this.#unwritten} bytes unread`);

@@ -375,3 +375,44 @@ Deno.test("bounds: requests that run, that wait for a new session, and that a cl
     /requests running: try again later/,
   );
 });
+
+Deno.test("a limit that changes holds for what comes after it", async () => {
+  const { relay } = relayed({ exclusive: true, timeoutMs: 60_000 });
+  relay.options.timeoutMs = 50;
+  const peer = new Peer(relay);
+  const quiet = peer.call("a", {}, 1);
+  while (quiet.texts.length === 0) await turn();
+  assertMatch(quiet.response.error.message, /within 0\.05 s/);
+  await relay.close("is done");
+});
+
+Deno.test("the answer to what a server asked does not go to the one that took its place", async () => {
+  const all = relayed({ exclusive: true });
+  const peer = await greeted(all);
+  const { relay, says } = all;
+  says({ id: 0, method: "roots/list" });
+  const [asked] = peer.heard;
+  const next = new FakeServer();
+  const renewed = relay.renew(() => next, 0);
+  await turn();
+  says({ id: next.last.id, result: { protocolVersion: "2025-11-25" } });
+  await renewed;
+  const before = next.texts.length;
+  peer.reply(asked.id, { roots: [] });
+  assertEquals(next.texts.length, before);
+  await relay.close("is done");
+});
+
+Deno.test("a subscription that the server ends has its client's id, letter for letter", () => {
+  const { relay, says } = relayed();
+  const peer = new Peer(relay, false);
+  for (const [at, id] of ['"ключ"', "12345678901234567890"].entries()) {
+    const way = peer.request(
+      `{"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`,
+    );
+    says({ method: "notifications/cancelled", params: { requestId: at + 1 } });
+    assertEquals(way.texts, [
+      `{"jsonrpc":"2.0","id":${id},"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":${id}}}}`,
+    ]);
+  }
+});

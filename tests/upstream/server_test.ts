@@ -202,3 +202,23 @@ Deno.test("the wait doubles with each failure up to half a minute, and is forgot
   backoff.succeed();
   assertEquals([backoff.wait, backoff.failures], [0, 0]);
 });
+
+Deno.test({
+  name: "a server that closes its stdin and stays is ended, and its calls fail",
+  ignore,
+  async fn() {
+    const server = serverOf(
+      'read -r l; exec 0<&-; echo \'{"jsonrpc":"2.0","id":1,"result":{}}\'; sleep 60 </dev/null',
+    );
+    const receiver = await server.session(nobody);
+    const ask = async (id: number) => {
+      const way = new Way();
+      receiver.request(frameOf({ jsonrpc: "2.0", id, method: "a" }), way);
+      await until(() => way.texts.length > 0);
+      return way.response;
+    };
+    assertEquals((await ask(1)).result, {});
+    assertMatch((await ask(2)).error.message, /"s" was ended by SIGTERM/);
+    await server.close();
+  },
+});

@@ -1,7 +1,7 @@
 /** What a session keeps for a client that comes back, without a socket. */
 
 import { assert, assertEquals } from "@std/assert";
-import { EventStore } from "../../lib/wire/event_stream.ts";
+import { encodeEvent, EventStore } from "../../lib/wire/event_stream.ts";
 import { Session } from "../../lib/wire/session.ts";
 
 // The slow clock of streams ticks once more after the last of them has gone.
@@ -87,4 +87,13 @@ test("each stream's events have ids of their own; nothing is sent again on anoth
   const general = text(session.listen(null));
   session.close("done");
   assertEquals(await general, ['{"n":3}']);
+});
+
+test("an answer that is no JSON and would break its event is an error instead", () => {
+  const event = new TextDecoder().decode(
+    encodeEvent(bytes('{"jsonrpc":"2.0","id":"é","result":{"a":"b\rc"}}')),
+  );
+  const [, data = ""] = /\ndata: (.*)\n\n$/.exec(event) ?? [];
+  const { id, error } = JSON.parse(data);
+  assertEquals([id, error.code], ["é", -32603]);
 });
