@@ -18,8 +18,17 @@ export interface Identity {
   version: string;
 }
 
+/** Who sees what has changed; a server is one. */
+export interface Audience {
+  /** Whether a caller with this token is one of them. */
+  opensTo(principal: string): boolean;
+}
+
 /** Hears of changes of the lists. */
-export type Watcher = (kind: ListKind, sources: ReadonlySet<Source>) => void;
+export type Watcher = (
+  kind: ListKind,
+  audiences: ReadonlySet<Audience>,
+) => void;
 
 /** So long, in ms, changes are gathered before clients are told: a server that stirs all the time is told of less often. */
 const GATHER = 50;
@@ -39,7 +48,7 @@ export class Catalog {
     prompts: new Names(),
   };
   #uris: Uris<Source> = new Uris();
-  #changes: Map<ListKind, Set<Source>> = new Map();
+  #changes: Map<ListKind, Set<Audience>> = new Map();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Takes its name. */
@@ -74,6 +83,11 @@ export class Catalog {
   rename(source: Source): void {
     this.#names.tools.forget(source);
     this.#names.prompts.forget(source);
+  }
+
+  /** A server was there for these, and perhaps is no more: they are told as well. */
+  withdraw(audience: Audience): void {
+    for (const kind of KINDS) this.#note(kind, audience);
   }
 
   /** Tells nobody of anything any more. */
@@ -130,9 +144,9 @@ export class Catalog {
     return this.#uris.give(source, source.name, name);
   }
 
-  #note(kind: ListKind, source: Source): void {
-    const sources = this.#changes.get(kind) ?? new Set();
-    this.#changes.set(kind, sources.add(source));
+  #note(kind: ListKind, audience: Audience): void {
+    const audiences = this.#changes.get(kind) ?? new Set();
+    this.#changes.set(kind, audiences.add(audience));
     this.#timer ??= setTimeout(() => this.#tell(), GATHER);
   }
 
@@ -140,8 +154,8 @@ export class Catalog {
     this.#timer = undefined;
     const changes = [...this.#changes];
     this.#changes.clear();
-    for (const [kind, sources] of changes) {
-      for (const watcher of this.watchers) watcher(kind, sources);
+    for (const [kind, audiences] of changes) {
+      for (const watcher of this.watchers) watcher(kind, audiences);
     }
   }
 }

@@ -78,9 +78,9 @@ export class Listening {
         notifications,
       }),
     );
-    const watcher: Watcher = (kind, sources) => {
+    const watcher: Watcher = (kind, audiences) => {
       const mine = this.#kinds.includes(kind) &&
-        [...sources].some((source) => source.opensTo(this.#principal));
+        [...audiences].some((one) => one.opensTo(this.#principal));
       if (mine) {
         exchange.push(message.notification(LISTS[kind].changed, { _meta }));
       }

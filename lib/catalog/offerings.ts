@@ -18,7 +18,7 @@ import type { Source } from "./source.ts";
 export class Offerings {
   #source: Source;
   #lists: ListCache;
-  #ttl = 0;
+  #ttl: Map<ListKind, number> = new Map();
 
   /** Takes the server. */
   constructor(source: Source) {
@@ -53,8 +53,12 @@ export class Offerings {
     if (!source.legacy && relay) await by(relay(), performance.now() + GRACE);
     const { capabilities = {} } = source.legacy ?? {};
     if (!offers(capabilities, kind)) return NONE;
-    const own = client && relay
-      ? JSON.stringify([client.capabilities, this.#forwarded(headers)])
+    // On one connection for all, a server may see who asks all the same.
+    const own = client && (relay || source.personal)
+      ? JSON.stringify([
+        relay ? client.capabilities : {},
+        this.#forwarded(headers),
+      ])
       : "";
     const wanted = {
       kind,
@@ -85,7 +89,7 @@ export class Offerings {
     const wanted = {
       kind,
       audience: `modern ${JSON.stringify(said)}`,
-      freshMs: tells(capabilities, kind) ? Infinity : this.#ttl,
+      freshMs: tells(capabilities, kind) ? Infinity : this.#ttl.get(kind) ?? 0,
     };
     const _meta = {
       ...modern.envelope,
@@ -97,7 +101,7 @@ export class Offerings {
         (method, params) =>
           modern.relay.ask(method, { ...params, _meta }, headers),
       );
-      this.#ttl = found.ttlMs;
+      this.#ttl.set(kind, found.ttlMs);
       return found;
     });
     return listing ?? NONE;

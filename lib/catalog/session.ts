@@ -1,10 +1,11 @@
 import { CODE, LATEST_LEGACY, LEGACY_VERSIONS } from "../mcp/eras.ts";
 import { type Bytes, type Frame, readFrame } from "../mcp/frame.ts";
 import * as message from "../mcp/message.ts";
+import { raw } from "../mcp/splice.ts";
 import { LEVELS } from "../relay/memory.ts";
 import { answer, cancelled, Client, progressed } from "../relay/client.ts";
 import type { ClientLeg, Exchange, Receiver } from "../wire/leg.ts";
-import type { Catalog, Watcher } from "./catalog.ts";
+import type { Audience, Catalog, Watcher } from "./catalog.ts";
 import { type ListKind, listResult, LISTS } from "./lists.ts";
 import { introduction, mergedCapabilities } from "./merge.ts";
 import { aliased, refuse, through } from "./rewrite.ts";
@@ -25,7 +26,9 @@ export class CatalogSession implements Receiver {
   #ties: Ties;
   #router: Router;
   #ready = false;
-  #watcher: Watcher = (kind, sources) => this.#changed(kind, sources);
+  /** Requests for servers that are still being opened, by their ids. */
+  #waiting: Map<string, Exchange> = new Map();
+  #watcher: Watcher = (kind, audiences) => this.#changed(kind, audiences);
   #mourner = (source: Source) => {
     this.#ties.drop(source);
     this.#router.forget(source);
@@ -47,7 +50,9 @@ export class CatalogSession implements Receiver {
 
   /** Takes a request. */
   request(frame: Frame, exchange: Exchange): number {
-    if (this.#client.running?.has(frame.id)) {
+    if (
+      this.#client.running?.has(frame.id) || this.#waiting.has(frame.id)
+    ) {
       const text =
         `Invalid request: id ${frame.id} is in use by a request that still runs`;
       exchange.refuse(
@@ -69,6 +74,7 @@ export class CatalogSession implements Receiver {
   notification(frame: Frame): void {
     switch (frame.method) {
       case "notifications/cancelled":
+        this.#cancelWaiting(frame);
         return cancelled(this.#client, frame);
       case "notifications/progress":
         return progressed(this.#client, frame);
@@ -168,9 +174,28 @@ export class CatalogSession implements Receiver {
       relay.request(this.#client, frame, exchange);
       return;
     }
+    const { id } = frame;
+    this.#waiting.set(id, exchange);
+    // Whoever has cancelled it in the meantime does not want it to run.
+    const mine = () =>
+      this.#waiting.get(id) === exchange && this.#waiting.delete(id);
     this.#ties.open(source, exchange.headers).then(
-      (opened) => opened.request(this.#client, frame, exchange),
-    ).catch((cause) => failed(call, cause));
+      (opened) => {
+        if (mine()) opened.request(this.#client, frame, exchange);
+      },
+    ).catch((cause) => {
+      mine();
+      failed(call, cause);
+    });
+  }
+
+  #cancelWaiting(frame: Frame): void {
+    const id = raw(frame.bytes, frame.requestIdAt, frame.requestIdEnd);
+    const exchange = this.#waiting.get(id);
+    if (!exchange) return;
+    this.#waiting.delete(id);
+    const text = "Request cancelled by the client";
+    exchange.cancelled(message.errorResponse(id, CODE.internal, text));
   }
 
   // What is agreed on makes state, which a process that takes another one's place has to be told.
@@ -274,9 +299,9 @@ export class CatalogSession implements Receiver {
     return aliased(bytes, this.#catalog.aliases(source));
   }
 
-  #changed(kind: ListKind, sources: ReadonlySet<Source>): void {
+  #changed(kind: ListKind, audiences: ReadonlySet<Audience>): void {
     if (!this.#ready || kind === "resourceTemplates") return;
-    const mine = [...sources].some((source) => source.opensTo(this.#principal));
+    const mine = [...audiences].some((one) => one.opensTo(this.#principal));
     if (mine) {
       this.#client.leg.push(message.notification(LISTS[kind].changed));
     }

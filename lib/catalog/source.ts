@@ -122,8 +122,7 @@ export class Source {
 
   /** Whether a caller with this token may use it. */
   opensTo(principal: string): boolean {
-    const { authTokens } = this.options;
-    return authTokens.length === 0 || authTokens.includes(principal);
+    return opens(this.options, principal);
   }
 
   /** Resolves when it has come up or failed to, or when it had its time for that. */
@@ -389,4 +388,12 @@ export class Source {
       await pause(Math.max(LEAST_PAUSE, this.server.wait), signal);
     }
   }
+}
+
+/** Whether a server with these tokens may be used by a caller with this one. */
+export function opens(
+  { authTokens }: Pick<SourceOptions, "authTokens">,
+  principal: string,
+): boolean {
+  return authTokens.length === 0 || authTokens.includes(principal);
 }

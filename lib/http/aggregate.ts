@@ -53,8 +53,14 @@ export async function serveAggregate(
     originRemedy: "put it into mcpProxy.baseURL",
   });
   const app: App = new App(guard, house.sites, pages(house, () => app));
-  const listening = await listen(config.listen, app.handle);
-  house.url = config.baseUrl ?? `${listening.url}${encodeURI(config.basePath)}`;
+  const remedy = { host: "mcpProxy.addr", port: "mcpProxy.addr" };
+  const listening = await listen({ ...config.listen, remedy }, app.handle);
+  // No client can come to "all interfaces".
+  const root = listening.url.replace(
+    /\/\/(?:0\.0\.0\.0|\[::\]):/,
+    "//localhost:",
+  );
+  house.url = config.baseUrl ?? `${root}${encodeURI(config.basePath)}`;
   log.info(`Listening on ${listening.url}`);
   house.announce();
   if (!loopback && house.openToAll) {

@@ -39,6 +39,9 @@ const ROUTES: Record<string, "mcp" | "sse" | "messages" | undefined> = {
   "/message": "messages",
 };
 
+/** So many parts of a path are taken for one token. */
+const MAX_TOKEN_PARTS = 16;
+
 /** Takes requests to where they belong. */
 export class App {
   /** When the last request of MCP's came, in ms since 1970. */
@@ -120,11 +123,17 @@ export class App {
     const path = decode(base);
     const site = this.#sites.get(path);
     if (site) return site;
-    const slash = path.lastIndexOf("/");
-    if (slash <= 0) return undefined;
-    const before = this.#sites.get(path.slice(0, slash));
-    if (!before || before.tokens.list.length === 0) return undefined;
-    return { ...before, token: path.slice(slash + 1) };
+    let slash = path.length;
+    // A token may hold slashes itself, but not so many that looking for its beginning takes long.
+    for (let parts = 0; parts < MAX_TOKEN_PARTS; parts++) {
+      slash = path.lastIndexOf("/", slash - 1);
+      if (slash <= 0) return undefined;
+      const before = this.#sites.get(path.slice(0, slash));
+      if (!before) continue;
+      if (before.tokens.list.length === 0) return undefined;
+      return { ...before, token: path.slice(slash + 1) };
+    }
+    return undefined;
   }
 
   #page(request: Request, page: Page): Response {

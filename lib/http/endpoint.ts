@@ -16,6 +16,8 @@ export interface EndpointOptions extends Omit<SessionLimits, "full"> {
   stateless: boolean;
 }
 
+const DISMISSED = "Its token is no longer accepted";
+
 /** All ways into one server: Streamable HTTP of both eras on one URL, and HTTP+SSE beside it. */
 export class Endpoint {
   #streamable: StreamableFront;
@@ -103,10 +105,11 @@ export class Endpoint {
     for (const { sessions } of [this.#streamable, this.#sse]) {
       for (const session of [...sessions.values()]) {
         if (!mayStay(session.principal)) {
-          session.close("Its token is no longer accepted");
+          session.close(DISMISSED);
         }
       }
     }
+    this.#modern.dismiss(mayStay, DISMISSED);
   }
 
   /** Ends all sessions. */

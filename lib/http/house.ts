@@ -2,6 +2,7 @@ import { Tokens } from "../auth/tokens.ts";
 import { CatalogBackend } from "../catalog/backend.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { KINDS } from "../catalog/lists.ts";
+import { opens } from "../catalog/source.ts";
 import type { World } from "../cli/world.ts";
 import type {
   AggregateConfig,
@@ -191,8 +192,11 @@ export class House {
         done.push(`+ ${name}`);
         continue;
       }
-      const { prefix } = place.options;
+      const before = place.options, { prefix } = before;
       if (place.change(config)) {
+        this.#catalog.withdraw({
+          opensTo: (principal) => opens(before, principal),
+        });
         if (prefix !== config.options.prefix) {
           this.#catalog.rename(place.source);
         }

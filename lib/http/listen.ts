@@ -14,6 +14,8 @@ export interface ListenOptions {
   unix?: string;
   /** PEM of the certificate chain, and of its key. */
   tls?: { cert: string; key: string };
+  /** What a person changes to have another host and port; the flags where it is left out. */
+  remedy?: { host: string; port: string };
 }
 
 /** A socket that listens. */
@@ -101,15 +103,16 @@ function cannotListen(options: ListenOptions, cause: unknown): string {
       ? `${head}: it is in use; choose another path with --unix`
       : `${head}: ${cause instanceof Error ? cause.message : cause}`;
   }
+  const { remedy = { host: "--host", port: "--port" } } = options;
   const head = `Cannot listen on ${options.host}:${options.port}`;
   if (cause instanceof Deno.errors.AddrInUse) {
-    return `${head}: the port is in use; choose another one with --port`;
+    return `${head}: the port is in use; choose another one with ${remedy.port}`;
   }
   if (cause instanceof Deno.errors.PermissionDenied) {
-    return `${head}: not permitted; choose a port above 1023 with --port`;
+    return `${head}: not permitted; choose a port above 1023 with ${remedy.port}`;
   }
   if (cause instanceof Deno.errors.AddrNotAvailable) {
-    return `${head}: this machine has no such address; check --host`;
+    return `${head}: this machine has no such address; check ${remedy.host}`;
   }
   return `${head}: ${cause instanceof Error ? cause.message : cause}`;
 }

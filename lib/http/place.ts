@@ -116,7 +116,13 @@ export class Place implements Serving {
     if (kind === "same") return false;
     this.#config = config;
     source.options = sourceOptions(config);
-    endpoint.dismiss((principal) => source.opensTo(principal));
+    // Where no token is looked at any more, all callers are the one without.
+    const { authTokens } = config.options;
+    endpoint.dismiss((principal) =>
+      authTokens.length === 0
+        ? principal === ""
+        : authTokens.includes(principal)
+    );
     if (kind === "options") {
       this.#backend.changed();
       return true;

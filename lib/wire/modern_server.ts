@@ -6,6 +6,7 @@
  */
 import { CODE, LEGACY_VERSIONS, META } from "../mcp/eras.ts";
 import type { Frame } from "../mcp/frame.ts";
+import { errorResponse } from "../mcp/message.ts";
 import {
   decodeHeader,
   mirroredName,
@@ -48,11 +49,18 @@ function statusOf(code: number): number {
   return STATUS[code] ?? 200;
 }
 
+/** A request that stays open for as long as its client listens. */
+interface Listener {
+  principal: string;
+  end(reason: string): void;
+}
+
 /** One endpoint. */
 export class ModernFront {
   #backend: ModernBackend;
   #parameters: Map<string, MirroredParameter[]> = new Map();
   #server: ModernServer | undefined;
+  #listeners: Set<Listener> = new Set();
 
   /** Takes what is behind it. */
   constructor(backend: ModernBackend) {
@@ -107,6 +115,13 @@ export class ModernFront {
     return await this.#forward(server.receiver, incoming, frame);
   }
 
+  /** Ends the streams of those who may not listen any more. */
+  dismiss(mayStay: (principal: string) => boolean, reason: string): void {
+    for (const listener of [...this.#listeners]) {
+      if (!mayStay(listener.principal)) listener.end(reason);
+    }
+  }
+
   #forward(
     receiver: Receiver,
     incoming: Incoming,
@@ -119,7 +134,16 @@ export class ModernFront {
       return Promise.resolve(refusal(406, CODE.invalidRequest, text, frame.id));
     }
     let handle = 0;
+    const listener: Listener = {
+      principal: incoming.principal,
+      end(reason) {
+        const { internal } = CODE;
+        answer.respond(errorResponse(frame.id, internal, reason), internal);
+        receiver.abandon(handle);
+      },
+    };
     const gone = () => {
+      this.#listeners.delete(listener);
       if (!answer.done) receiver.abandon(handle);
     };
     const answer = new Answer({
@@ -129,7 +153,7 @@ export class ModernFront {
       statusOf,
       divert: () => {},
       asked: incoming.request.headers,
-      ondone: () => {},
+      ondone: () => this.#listeners.delete(listener),
       // Closing the connection is how a client cancels.
       onwait: () => onHangUp(incoming.request, gone),
     });
@@ -143,6 +167,9 @@ export class ModernFront {
       };
     }
     handle = receiver.request(frame, answer);
+    if (frame.method === "subscriptions/listen" && !answer.done) {
+      this.#listeners.add(listener);
+    }
     return answer.response;
   }
 

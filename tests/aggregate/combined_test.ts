@@ -209,3 +209,27 @@ Deno.test("a modern client's subscription lives on when its server crashes", () 
       await stream.cancel();
     },
   ));
+
+Deno.test("a call that is cancelled while its server is still being opened does not run", () =>
+  aggregating(
+    configOf({ a: legacyEntry({}, "--slow-start", "700") }),
+    async (aggregate) => {
+      assertEquals(
+        (await names(await open(aggregate.mcp), "tools")).length,
+        22,
+      );
+      const session = await open(aggregate.mcp, undefined, { sampling: {} });
+      const cancelled = call("a__echo", { text: "x", key: "cancelled" });
+      const answer = session.send(cancelled);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const { body } = await session.post({
+        jsonrpc: "2.0",
+        method: "notifications/cancelled",
+        params: { requestId: cancelled.id },
+      });
+      await body?.cancel();
+      await answer;
+      assertEquals(await say(session, "a__echo", { text: "y" }), "y");
+      assertEquals(aggregate.runs("cancelled"), 0);
+    },
+  ));

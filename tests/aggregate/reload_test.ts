@@ -6,7 +6,15 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { alive, call, type Session, until } from "../serve/kit.ts";
+import {
+  alive,
+  call,
+  Events,
+  modernPost,
+  request,
+  type Session,
+  until,
+} from "../serve/kit.ts";
 import {
   type Aggregate,
   aggregating,
@@ -173,6 +181,46 @@ Deno.test("filter, prefix and token change without a new process, and are told",
     await assertRejects(() => open(aggregate.mcp, "t"));
     for (const stream of streams) await stream.cancel();
   }));
+
+Deno.test("who loses a server is told, and whoever may not use one any more hears nothing of it", () => {
+  const config = (b: string[], c: string[], d: string[] = ["t"]) =>
+    configOf({
+      a: legacyEntry({ authTokens: d }),
+      b: legacyEntry({ authTokens: b }),
+      c: modernEntry({ authTokens: c }),
+    });
+  return aggregating(config(["t", "u"], ["t", "u"]), async (aggregate) => {
+    const all = await open(aggregate.mcp, "t");
+    const own = await open(aggregate.named("a"), "t");
+    assert((await names(all, "tools")).includes("b__echo"));
+    const stream = await all.get();
+    const listen = request("subscriptions/listen", {
+      notifications: { toolsListChanged: true },
+    });
+    const headers = bearer("t");
+    const listening = new Events(
+      await modernPost(aggregate.named("c"), listen, { headers }),
+    );
+    await listening.next();
+    aggregate.write(config(["u"], ["t", "u"]));
+    await applied(aggregate, "~ b");
+    await until(
+      "it is told",
+      async () =>
+        (await stream.next()).method === "notifications/tools/list_changed" &&
+        !(await names(all, "tools")).includes("b__echo"),
+    );
+    aggregate.write(config(["u"], ["u"]));
+    await applied(aggregate, "~ c");
+    assertStringIncludes((await listening.next()).error.message, "token");
+    aggregate.write(config(["u"], ["u"], []));
+    await applied(aggregate, "~ a");
+    const { message } = await own.send(request("ping"));
+    assertStringIncludes(message.error.message, "token");
+    assertEquals((await aggregate.server("a", "u")).sessions, 0);
+    await stream.cancel();
+  });
+});
 
 Deno.test("an invalid config changes nothing and is told with all its problems", () =>
   aggregating(configOf({ a: legacyEntry() }), async (aggregate) => {

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startRemote } from "../fixtures/remote_server.ts";
+import { run } from "../program.ts";
 import {
   call,
   Events,
@@ -41,7 +42,7 @@ async function sse(url: string, headers: Record<string, string> = {}) {
 
 const secret = () =>
   configOf({
-    a: legacyEntry({ authTokens: ["OPEN-SESAME"] }),
+    a: legacyEntry({ authTokens: ["OPEN-SESAME", "x/y+z=="] }),
     "deep/name": legacyEntry(),
   });
 
@@ -61,6 +62,8 @@ Deno.test("a token in the path opens a server, over both transports", () =>
     assertStringIncludes(data, "/a/OPEN-SESAME/message?sessionId=");
     assertEquals((await send(hello())).result.serverInfo.name, "fixture");
     await events.cancel();
+    const slashed = await open(`${aggregate.origin}/a/x/y+z==/mcp`);
+    assertEquals(await say(slashed, "echo", { text: "z" }), "z");
     for (
       const path of [
         "/a/mcp",
@@ -230,5 +233,71 @@ Deno.test("a server that knows only its users is offered in their name", async (
     );
   } finally {
     await remote.close();
+  }
+});
+
+Deno.test("what a server offers to one user is not offered to another, also on one connection for all", async () => {
+  const remote = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    async (asked) => {
+      if (asked.method !== "POST") return new Response(null, { status: 405 });
+      const { id, method } = await asked.json();
+      const results: Record<string, object | undefined> = {
+        initialize: {
+          protocolVersion: "2025-11-25",
+          capabilities: { tools: { listChanged: true } },
+          serverInfo: { name: "users", version: "1" },
+        },
+        ping: {},
+        "tools/list": {
+          tools: [{
+            name: `of_${asked.headers.get("x-user")}`,
+            inputSchema: { type: "object" },
+          }],
+        },
+      };
+      if (id === undefined) return new Response(null, { status: 202 });
+      const result = results[method];
+      const error = { code: -32601, message: "unknown" };
+      return Response.json({
+        jsonrpc: "2.0",
+        id,
+        ...result ? { result } : { error },
+      });
+    },
+  );
+  const a = {
+    url: `http://127.0.0.1:${remote.addr.port}/mcp`,
+    transportType: "streamable-http",
+    isolation: "shared",
+    options: { forwardHeaders: ["X-User"] },
+  };
+  try {
+    await aggregating(configOf({ a }), async (aggregate) => {
+      for (const user of ["ann", "ben"]) {
+        const session = await Session.open(aggregate.mcp, {
+          headers: { "x-user": user },
+        });
+        assertEquals(await names(session, "tools"), [`a__of_${user}`]);
+      }
+    });
+  } finally {
+    await remote.shutdown();
+  }
+});
+
+Deno.test("an address in use is told with the key that says another one", async () => {
+  const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const folder = Deno.makeTempDirSync();
+  try {
+    const addr = `127.0.0.1:${taken.addr.port}`;
+    const file = `${folder}/config.json`;
+    Deno.writeTextFileSync(file, JSON.stringify(configOf({}, { addr })));
+    const { code, stderr } = await run(["aggregate", "--config", file]);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "choose another one with mcpProxy.addr");
+  } finally {
+    taken.close();
+    Deno.removeSync(folder, { recursive: true });
   }
 });
