@@ -162,6 +162,7 @@ export async function run(args: string[], world: World): Promise<number> {
       idleMs: given.sessionIdle,
       maxBody: given.maxBody,
       stateless: given.stateless,
+      flagged: true,
     });
     sites.set(base, { endpoint, tokens });
     return { server, endpoint };

@@ -18,6 +18,8 @@ import { textOf } from "./rewrite.ts";
 export interface SourceOptions {
   /** The tokens that open it; none for everybody. */
   authTokens: readonly string[];
+  /** Whether only its route leads to it: its name is a secret, and callers without a token are not told of it. */
+  unlisted: boolean;
   /** Whether its names are put behind its own. */
   prefix: boolean;
   /** Which of its tools there are. */
@@ -392,8 +394,9 @@ export class Source {
 
 /** Whether a server with these tokens may be used by a caller with this one. */
 export function opens(
-  { authTokens }: Pick<SourceOptions, "authTokens">,
+  { authTokens, unlisted }: Pick<SourceOptions, "authTokens" | "unlisted">,
   principal: string,
 ): boolean {
-  return authTokens.length === 0 || authTokens.includes(principal);
+  if (authTokens.length > 0) return authTokens.includes(principal);
+  return !unlisted || principal !== "";
 }

@@ -96,7 +96,12 @@ function pages(house: House, app: () => App): Map<string, Page> {
     },
   });
   const health = () => alive(house.config, house.serving().length);
-  const ready = () => readiness(house.config, house.serving(), house.began);
+  const ready = () => readiness(
+      house.config,
+      house.serving(),
+      house.serving(""),
+      house.began,
+    );
   const all: [string, Page][] = Object.entries({
     "/": seen((_, principal) =>
       page(house.config, house.url, house.serving(principal))

@@ -9,7 +9,9 @@ import { type ModernBackend, ModernFront } from "../wire/modern_server.ts";
 import { SseFront } from "../wire/sse_server.ts";
 
 /** Bounds and manners of an endpoint. */
-export interface EndpointOptions extends Omit<SessionLimits, "full"> {
+export interface EndpointOptions extends Omit<SessionLimits, "full" | "remedy"> {
+  /** Whether people can set these bounds, with the flags of `serve`. */
+  flagged: boolean;
   /** Longest body, in bytes. */
   maxBody: number;
   /** Legacy Streamable HTTP without sessions. */
@@ -24,6 +26,7 @@ export class Endpoint {
   #modern: ModernFront;
   #sse: SseFront;
   #maxBody: number;
+  #bodyRemedy: string;
 
   /** Takes what is behind it, and where below its path SSE clients are to send messages: `/messages/?session_id=`. */
   constructor(
@@ -33,7 +36,11 @@ export class Endpoint {
   ) {
     const { maxSessions, idleMs, stateless } = options;
     const full = () => this.sessions >= maxSessions;
-    const limits = { maxSessions, idleMs, full };
+    const remedy = options.flagged ? ", or raise --max-sessions" : "";
+    const limits = { maxSessions, idleMs, full, remedy };
+    this.#bodyRemedy = options.flagged
+      ? "; the server's --max-body sets the limit"
+      : "";
     this.#streamable = new StreamableFront(backend, limits, stateless);
     this.#modern = new ModernFront(backend);
     this.#sse = new SseFront(backend, limits, messages);
@@ -93,7 +100,7 @@ export class Endpoint {
     try {
       return this.#sse.post(
         session,
-        oneLine(await readBody(incoming.request, this.#maxBody)),
+        oneLine(await readBody(incoming.request, this.#maxBody, this.#bodyRemedy)),
       );
     } catch (cause) {
       return unreadable(cause);
@@ -120,7 +127,7 @@ export class Endpoint {
 
   async #post(incoming: Incoming): Promise<Response> {
     try {
-      const body = oneLine(await readBody(incoming.request, this.#maxBody));
+      const body = oneLine(await readBody(incoming.request, this.#maxBody, this.#bodyRemedy));
       const version = incoming.request.headers.get("mcp-protocol-version");
       const modern = version !== null && isModern(version);
       if (isBatch(body) && !modern) {

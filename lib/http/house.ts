@@ -157,7 +157,7 @@ export class House {
     ]);
     const open = servers.length === 0
       ? authTokens.length === 0
-      : this.openToAll;
+      : this.#catalog.visible("").length > 0;
     const tokens = this.tokens = new Tokens([...known], open);
     this.sites.set(basePath, { endpoint: this.#combined, tokens });
     this.#combined.dismiss((principal) =>
@@ -192,7 +192,7 @@ export class House {
         done.push(`+ ${name}`);
         continue;
       }
-      const before = place.options, { prefix } = before;
+      const before = place.source.options, { prefix } = before;
       if (place.change(config)) {
         this.#catalog.withdraw({
           opensTo: (principal) => opens(before, principal),

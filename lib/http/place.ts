@@ -26,6 +26,7 @@ export const LIMITS = {
   idleMs: 30 * 60_000,
   maxBody: 16 * 1024 * 1024,
   stateless: false,
+  flagged: false,
 };
 
 /** How long requests may go on at a server whose command has changed, in ms. */
@@ -184,7 +185,20 @@ export class Place implements Serving {
   }
 }
 
-function sourceOptions({ options }: AggregateServer): SourceOptions {
+function sourceOptions({ name, options }: AggregateServer): SourceOptions {
   const { authTokens, prefix, forwardHeaders } = options;
-  return { authTokens, prefix, forwardHeaders, allows: toolFilter(options) };
+  return {
+    authTokens,
+    unlisted: authTokens.length === 0 && isSecret(name),
+    prefix,
+    forwardHeaders,
+    allows: toolFilter(options),
+  };
+}
+
+// A route that is hard to guess, such as `fetch/2b7e151628aed2a6`, is how a server is opened to those who know it.
+function isSecret(name: string): boolean {
+  const last = name.slice(name.lastIndexOf("/") + 1);
+  if (last.length === name.length) return false;
+  return last.length >= 20 || /^(?=.*\d)(?=.*[A-Za-z]).{12,}$/.test(last);
 }

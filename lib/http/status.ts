@@ -68,14 +68,18 @@ export function alive({ name, version }: Named, serverCount: number): Response {
   return json({ name, serverCount, status: "ok", version });
 }
 
-/** `/_readyz` of `aggregate`: 503 while servers start, and when one of them has failed. */
+/**
+ * `/_readyz` of `aggregate`: 503 while servers start, and when one of them has failed. Anybody may ask, so only those in
+ * `known`, which are open to everybody, are named.
+ */
 export function readiness(
   { name, version }: Named,
   serving: readonly Serving[],
+  known: readonly Serving[],
   began: number,
 ): Response {
-  const unhealthy = serving.filter(({ server }) => server.state !== "running")
-    .map(({ server }) => server.spec.name);
+  const failing = (one: Serving) => one.server.state !== "running";
+  const unhealthy = serving.filter(failing);
   const starting = serving.some(({ server }) => server.state === "starting") &&
     performance.now() - began < START_GRACE;
   const state = unhealthy.length === 0
@@ -85,7 +89,10 @@ export function readiness(
     : unhealthy.length === serving.length
     ? "unavailable"
     : "degraded";
-  const more = state === "ok" || state === "initializing" ? {} : { unhealthy };
+  const names = known.filter(failing).map(({ server }) => server.spec.name);
+  const more = state === "ok" || state === "initializing"
+    ? {}
+    : { unhealthy: names };
   const ok = state === "ok" ? 200 : 503;
   return json(
     { name, serverCount: serving.length, status: state, version, ...more },

@@ -40,10 +40,11 @@ export class BodyError extends Error {
   }
 }
 
-/** Reads a JSON body of at most `limit` bytes. Throws a {@linkcode BodyError}: 413 when it is longer, 415 when it is no JSON. */
+/** Reads a JSON body of at most `limit` bytes. Throws a {@linkcode BodyError}: 413 when it is longer, 415 when it is no JSON; `remedy` is told with the former. */
 export async function readBody(
   request: Request,
   limit: number,
+  remedy = "",
 ): Promise<Bytes> {
   const type = request.headers.get("content-type");
   if (type === null || !/^application\/json\s*(;|$)/i.test(type)) {
@@ -54,23 +55,23 @@ export async function readBody(
   }
   const length = request.headers.get("content-length");
   if (length !== null) {
-    if (Number(length) > limit) throw tooLarge(limit);
+    if (Number(length) > limit) throw tooLarge(limit, remedy);
     return await request.bytes();
   }
   const parts: Bytes[] = [];
   let size = 0;
   for await (const part of request.body ?? []) {
     size += part.length;
-    if (size > limit) throw tooLarge(limit);
+    if (size > limit) throw tooLarge(limit, remedy);
     parts.push(part);
   }
   return joined(parts, size);
 }
 
-function tooLarge(limit: number): BodyError {
+function tooLarge(limit: number, remedy: string): BodyError {
   return new BodyError(
     413,
-    `The body is larger than ${limit} bytes; the server's --max-body sets the limit`,
+    `The body is larger than ${limit} bytes${remedy}`,
   );
 }
 

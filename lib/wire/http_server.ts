@@ -30,6 +30,8 @@ export interface Backend {
 export interface SessionLimits {
   /** How many there may be. */
   maxSessions: number;
+  /** What a person can do about it, as `, or raise --max-sessions`; `""` where that is nothing. */
+  remedy: string;
   /** Whether there are that many, over all transports of one server. */
   full(): boolean;
   /** After how many ms without use one ends. */
@@ -197,7 +199,7 @@ export class StreamableFront {
     if (!accept.json && !accept.stream) return notAcceptable(frame.id);
     if (this.#limits.full()) {
       const text =
-        `There are ${this.#limits.maxSessions} sessions already; try again later, or raise --max-sessions`;
+        `There are ${this.#limits.maxSessions} sessions already; try again later${this.#limits.remedy}`;
       return refusal(503, CODE.internal, text, frame.id, {
         headers: { "retry-after": "5" },
       });

@@ -81,7 +81,7 @@ export class SseFront {
     if (this.#limits.full()) {
       return unavailable(
         new Error(
-          `There are ${this.#limits.maxSessions} sessions already; try again later, or raise --max-sessions`,
+          `There are ${this.#limits.maxSessions} sessions already; try again later${this.#limits.remedy}`,
         ),
       );
     }
