@@ -6,6 +6,7 @@
  * @module
  */
 import type { Frame } from "./frame.ts";
+import { raw } from "./splice.ts";
 
 /** The value that `Mcp-Name` mirrors, or `undefined` for methods that have none. */
 export function mirroredName(frame: Frame): string | undefined {
@@ -34,8 +35,8 @@ export function encodeHeader(value: string): string {
   if (
     PLAIN.test(value) && !(value.startsWith(PREFIX) && value.endsWith(SUFFIX))
   ) return value;
-  return PREFIX +
-    btoa(String.fromCharCode(...new TextEncoder().encode(value))) + SUFFIX;
+  const bytes = new TextEncoder().encode(value);
+  return PREFIX + btoa(raw(bytes, 0, bytes.length)) + SUFFIX;
 }
 
 /** The value that a header carries, or `undefined` where the marks hold no base64 or no UTF-8. */
