@@ -96,7 +96,8 @@ function pages(house: House, app: () => App): Map<string, Page> {
     },
   });
   const health = () => alive(house.config, house.serving().length);
-  const ready = () => readiness(
+  const ready = () =>
+    readiness(
       house.config,
       house.serving(),
       house.serving(""),

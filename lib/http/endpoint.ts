@@ -9,7 +9,8 @@ import { type ModernBackend, ModernFront } from "../wire/modern_server.ts";
 import { SseFront } from "../wire/sse_server.ts";
 
 /** Bounds and manners of an endpoint. */
-export interface EndpointOptions extends Omit<SessionLimits, "full" | "remedy"> {
+export interface EndpointOptions
+  extends Omit<SessionLimits, "full" | "remedy"> {
   /** Whether people can set these bounds, with the flags of `serve`. */
   flagged: boolean;
   /** Longest body, in bytes. */
@@ -100,7 +101,9 @@ export class Endpoint {
     try {
       return this.#sse.post(
         session,
-        oneLine(await readBody(incoming.request, this.#maxBody, this.#bodyRemedy)),
+        oneLine(
+          await readBody(incoming.request, this.#maxBody, this.#bodyRemedy),
+        ),
       );
     } catch (cause) {
       return unreadable(cause);
@@ -127,7 +130,9 @@ export class Endpoint {
 
   async #post(incoming: Incoming): Promise<Response> {
     try {
-      const body = oneLine(await readBody(incoming.request, this.#maxBody, this.#bodyRemedy));
+      const body = oneLine(
+        await readBody(incoming.request, this.#maxBody, this.#bodyRemedy),
+      );
       const version = incoming.request.headers.get("mcp-protocol-version");
       const modern = version !== null && isModern(version);
       if (isBatch(body) && !modern) {
