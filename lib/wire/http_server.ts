@@ -130,15 +130,7 @@ export class StreamableFront {
         "Not Acceptable: Accept must include text/event-stream",
       );
     }
-    const sessionId = headers.get("mcp-session-id");
-    if (sessionId === null) {
-      return refusal(
-        400,
-        CODE.invalidRequest,
-        "Bad Request: Missing session ID",
-      );
-    }
-    const session = this.#find(sessionId, incoming.principal);
+    const session = this.#sessionOf(incoming);
     if (session instanceof Response) return session;
     const lastEventId = headers.get("last-event-id");
     const body = session.listen(lastEventId);
@@ -162,15 +154,7 @@ export class StreamableFront {
         "POST",
       );
     }
-    const sessionId = incoming.request.headers.get("mcp-session-id");
-    if (sessionId === null) {
-      return refusal(
-        400,
-        CODE.invalidRequest,
-        "Bad Request: Missing session ID",
-      );
-    }
-    const session = this.#find(sessionId, incoming.principal);
+    const session = this.#sessionOf(incoming);
     if (session instanceof Response) return session;
     session.close("Session has been terminated");
     return new Response(null, { status: 200 });
@@ -180,6 +164,14 @@ export class StreamableFront {
   close(reason: string): void {
     for (const session of [...this.sessions.values()]) session.close(reason);
     stopBeat(this.#beat);
+  }
+
+  // The session that a request without a body names.
+  #sessionOf({ request, principal }: Incoming): Session | Response {
+    const sessionId = request.headers.get("mcp-session-id");
+    if (sessionId !== null) return this.#find(sessionId, principal);
+    const text = "Bad Request: Missing session ID";
+    return refusal(400, CODE.invalidRequest, text);
   }
 
   #find(sessionId: string, principal: string, id?: string): Session | Response {
